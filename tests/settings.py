@@ -25,7 +25,7 @@ RUN_FOLDER.mkdir(exist_ok=True)
 
 
 def remove_run_folder() -> None:
-    if RUN == str(os.getpid()):
+    if str(os.getpid()) == RUN:
         shutil.rmtree(RUN_FOLDER, ignore_errors=True)
 
 

@@ -1,0 +1,55 @@
+# make test, make demo and the rest work from a clone alone: they make .venv first.
+# A second run skips what setup.cfg hasn't changed.
+
+# The first of these that is Python 3.11 or newer.
+PYTHON := $(or $(PYTHON),$(shell for p in python3 python3.13 python3.12 python3.11 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done),python3)
+SERVE ?= 1
+PYTEST ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help test demo lint types check clean
+.DELETE_ON_ERROR:
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+test: .venv/.test ## run the tests (PYTEST="-k build -x" passes options on)
+	$(BIN)/python -m pytest $(PYTEST)
+
+demo: .venv/.local ## moderate the example's messages, then serve it (SERVE=0 stops after the table)
+	$(BIN)/python manage.py demo $(if $(filter 0 no false,$(SERVE)),--no-serve)
+
+lint: .venv/.dev ## check style, templates and the import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	git ls-files -zco --exclude-standard '*/templates/*.html' | xargs -0 -r $(BIN)/djade --check --target-version 5.2
+	$(BIN)/lint-imports --no-cache
+
+types: .venv/.dev ## check the types
+	$(BIN)/mypy --strict
+
+check: lint types test ## lint, types and test
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+clean: ## remove .venv and what the tools left
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .tox build dist *.egg-info
+
+# pip comes last into a new environment, so where it is, the environment is whole.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and "django-contentsafety needs Python 3.11 or newer, and $(PYTHON) is %d.%d.\nName another one: make PYTHON=/path/to/python3.12" % v[:2])'
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments: its modules venv and ensurepip are missing." >&2; \
+		echo "On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear .venv
+
+# .venv/.test holds the extra "test", and so on.
+.venv/.%: $(BIN)/pip setup.cfg pyproject.toml
+	@printf 'Installing the package with its extra "%s" (about a minute) ' $*
+	@( while sleep 2; do printf .; done ) & dots=$$!; \
+		$(PIP) install -qq -e '.[$*]'; status=$$?; \
+		kill $$dots 2>/dev/null; echo; exit $$status
+	@touch $@
