@@ -10,10 +10,15 @@ from __future__ import annotations
 import json
 import os
 import random
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import servers
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 #: Every alias that a test may be run on, whether or not its server answers.
 DATABASE_ALIASES = ("default", *servers.DATABASES)
@@ -105,3 +110,36 @@ def process_environment() -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "TEST_DATABASE_NAMES": json.dumps(names),
     }
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """An empty page in Chromium; an error of a script on it fails the test.
+
+    For tests that carry the marker ``browser``, with pytest-django's ``live_server``.
+    """
+    from playwright.sync_api import sync_playwright
+
+    # Playwright keeps an event loop in this thread, which the ORM takes for a view's.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    # Without these Chromium calls home.
+    arguments = [
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-sync",
+        "--no-first-run",
+    ]
+    if os.geteuid() == 0:
+        arguments.append("--no-sandbox")
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=servers.url("browser"), args=arguments
+        )
+        page = browser.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        browser.close()
+    assert errors == []
