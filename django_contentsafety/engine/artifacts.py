@@ -1,0 +1,150 @@
+"""Store a head as bytes that are data and never code.
+
+The format, version 1; numbers are big-endian:
+
+    8 bytes   b"DJCSHEAD"
+    2 bytes   version of the format
+    32 bytes  SHA-256 of the version and of all that follows this field
+    4 bytes   length of the header
+    header    JSON object, keys sorted, ASCII: name, version, features (the scheme),
+              dimensions, nonzero, scale, bias, slope, offset, threshold
+    bitmap    dimensions / 8 bytes: which weights are not 0, the first in the high bit
+    weights   one signed byte each
+
+At most 148 kB. It is not compressed: the bytes would then depend on the compressor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+from typing import Any, NoReturn
+
+from .errors import ArtifactError, require
+from .features import DIMENSIONS, SCHEME
+from .head import Head
+
+__all__ = ["FORMAT_VERSION", "describe", "dump", "load"]
+
+FORMAT_VERSION = 1
+
+_MAGIC = b"DJCSHEAD"
+_VERSION = struct.Struct(">H")
+_LENGTH = struct.Struct(">I")
+_BODY = len(_MAGIC) + _VERSION.size + hashlib.sha256().digest_size
+_NUMBERS = ("scale", "bias", "slope", "offset", "threshold")
+_REBUILD = "Build the version again."
+
+
+def dump(head: Head, *, name: str, version: int) -> bytes:
+    """Return the artifact of a head; the same head gives the same bytes.
+
+    `name` and `version` are the category's, for people who find the file.
+    """
+    require("numpy", "numpy")
+    import numpy as np
+
+    used = head.weights != 0
+    header: dict[str, Any] = {number: getattr(head, number) for number in _NUMBERS}
+    header |= {
+        "name": name,
+        "version": version,
+        "features": SCHEME,
+        "dimensions": len(head.weights),
+        "nonzero": int(used.sum()),
+    }
+    encoded = json.dumps(header, sort_keys=True, allow_nan=False).encode("ascii")
+    body: bytes = (
+        _LENGTH.pack(len(encoded))
+        + encoded
+        + np.packbits(used).tobytes()
+        + head.weights[used].tobytes()
+    )
+    number = _VERSION.pack(FORMAT_VERSION)
+    digest = hashlib.sha256(number + body).digest()
+    return b"".join((_MAGIC, number, digest, body))
+
+
+def describe(data: bytes) -> dict[str, Any]:
+    """Return an artifact's header and `bytes`, its size, without loading numpy.
+
+    Raise ArtifactError as `load` does.
+    """
+    header, _ = _open(data)
+    return {**header, "bytes": len(data)}
+
+
+def load(data: bytes) -> Head:
+    """Return the head, which scores exactly as the one that was stored.
+
+    Raise ArtifactError, saying why, for bytes that are no artifact, are damaged or
+    cut short, are of a newer format, or were made with other features.
+    """
+    require("numpy", "numpy")
+    import numpy as np
+
+    header, arrays = _open(data)
+    bitmap, values = arrays[: DIMENSIONS // 8], arrays[DIMENSIONS // 8 :]
+    used = np.unpackbits(np.frombuffer(bitmap, dtype=np.uint8)).astype(bool)
+    if int(used.sum()) != len(values):
+        _refuse("Its bitmap and its weights do not agree.")
+    weights = np.zeros(DIMENSIONS, dtype=np.int8)
+    weights[used] = np.frombuffer(values, dtype=np.int8)
+    weights.flags.writeable = False
+    numbers = {number: float(header[number]) for number in _NUMBERS}
+    return Head(weights=weights, **numbers)
+
+
+def _open(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Check everything that needs no numpy; return the header and the arrays."""
+    if data[: len(_MAGIC)] != _MAGIC:
+        _refuse("The bytes are not a category of this engine.")
+    if len(data) < _BODY + _LENGTH.size:
+        _refuse("It is cut short.")
+    number = data[len(_MAGIC) : len(_MAGIC) + _VERSION.size]
+    (found,) = _VERSION.unpack(number)
+    if found > FORMAT_VERSION:
+        _refuse(
+            f"Its format is version {found}; this engine reads {FORMAT_VERSION}.",
+            remedy="Upgrade django-contentsafety, or build the version again.",
+        )
+    digest = data[len(_MAGIC) + _VERSION.size : _BODY]
+    if hashlib.sha256(number + data[_BODY:]).digest() != digest:
+        _refuse("Its checksum is wrong: it is damaged or cut short.")
+    (length,) = _LENGTH.unpack_from(data, _BODY)
+    start = _BODY + _LENGTH.size
+    header = _header(data[start : start + length])
+    arrays = data[start + length :]
+    if len(arrays) != DIMENSIONS // 8 + header["nonzero"]:
+        _refuse("Its arrays have another size than its header says.")
+    return header, arrays
+
+
+def _header(encoded: bytes) -> dict[str, Any]:
+    # A checksum shows damage, not who wrote the bytes: the header is read with care.
+    try:
+        header = json.loads(encoded)
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict):
+        _refuse("Its header cannot be read.")
+    if header.get("features") != SCHEME or header.get("dimensions") != DIMENSIONS:
+        _refuse("It was made with other features than this engine computes.")
+    for key, kind in (("name", str), ("version", int), ("nonzero", int)):
+        if type(header.get(key)) is not kind:
+            _refuse(f"Its header lacks {key}.")
+    for key in _NUMBERS:
+        value = header.get(key)
+        if not isinstance(value, float) or not math.isfinite(value):
+            _refuse(f"Its header lacks {key}.")
+    if header["scale"] <= 0 or header["slope"] <= 0:
+        _refuse("Its scale or slope is not above 0.")
+    if not 0 <= header["threshold"] <= 1:
+        _refuse("Its threshold is not within 0 and 1.")
+    return header
+
+
+def _refuse(reason: str, *, remedy: str = _REBUILD) -> NoReturn:
+    raise ArtifactError(reason, remedy=remedy, code="artifact")

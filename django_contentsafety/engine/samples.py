@@ -1,0 +1,333 @@
+"""Read and write sample files: one JSON object a line, as Azure takes them."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NoReturn
+
+from .errors import SampleError
+
+__all__ = ["ParsedSamples", "Sample", "parse_jsonl", "text_hash", "write_jsonl"]
+
+#: How many errors are listed one by one before the rest is only counted.
+MAX_ERRORS = 100
+
+_SLICE = 65_536
+_BOM = b"\xef\xbb\xbf"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LABELS = ("ispositive", "positive", "label")
+_FORMAT = 'Write {"text": "…", "isPositive": true} on a line of its own.'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A text, and whether it is an example of the category or of its opposite."""
+
+    text: str
+    is_positive: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedSamples:
+    """What a file held: the good lines, numbered from 1, and what is wrong with it.
+
+    `errors` holds at most `MAX_ERRORS` and, where there were more, a last one that
+    counts the others. Nothing is refused silently: `samples` are fit for use only
+    where the caller accepts a file with these errors.
+    """
+
+    samples: tuple[tuple[int, Sample], ...]
+    errors: tuple[SampleError, ...]
+
+
+def text_hash(text: str) -> str:
+    """Return the SHA-256, in hex, that two texts share where they are the same sample.
+
+    Whitespace around a text makes no difference. Lone surrogates are hashed too.
+    """
+    return hashlib.sha256(text.strip().encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def parse_jsonl(
+    data: bytes | Iterable[bytes],
+    *,
+    max_line_bytes: int = 1_000_000,
+    max_bytes: int = 20_000_000,
+) -> ParsedSamples:
+    """Read a sample file, given whole or in chunks of any size, and list its errors.
+
+    A line is an object with `text` and, optionally, `isPositive` (true if absent);
+    other keys are ignored unless they look like a label by another name. A BOM,
+    blank lines, space around a line and a missing last newline are accepted. Never
+    raises for what the data hold. Memory: the samples, and one line at a time; a line
+    over `max_line_bytes` is skipped unread, and nothing is read past `max_bytes`.
+    """
+    collected = _Collected()
+    chunks = _slices(data) if isinstance(data, bytes) else data
+    try:
+        for number, line in _lines(chunks, max_line_bytes, max_bytes):
+            if number == 1 and line is not None:
+                line = line.removeprefix(_BOM)
+            try:
+                collected.add(number, line, max_line_bytes)
+            except SampleError as error:
+                error.line = number
+                collected.refuse(error)
+    except _TooBig:
+        collected.refuse(
+            SampleError(
+                f"The file is larger than {max_bytes:,} bytes; "
+                "the rest of it was not read.",
+                remedy="Split the file, or leave samples out.",
+                code="file_too_big",
+            )
+        )
+    return collected.result()
+
+
+def write_jsonl(samples: Iterable[Sample]) -> bytes:
+    """Return the samples as a file that `parse_jsonl` reads back, byte for byte stable.
+
+    Raise SampleError, its line that of the sample, for a text that no line can hold:
+    blank, or with NUL or a lone surrogate.
+    """
+    lines = []
+    for number, sample in enumerate(samples, start=1):
+        try:
+            _check_text(sample.text)
+        except SampleError as error:
+            error.line = number
+            raise
+        row = {"text": sample.text, "isPositive": sample.is_positive}
+        lines.append(json.dumps(row, ensure_ascii=False) + "\n")
+    return "".join(lines).encode()
+
+
+class _TooBig(Exception):
+    pass
+
+
+class _Collected:
+    def __init__(self) -> None:
+        self.samples: list[tuple[int, Sample]] = []
+        self.errors: list[SampleError] = []
+        self.unlisted = 0
+        self.seen: dict[str, tuple[int, bool]] = {}
+
+    def add(self, number: int, line: bytes | None, max_line_bytes: int) -> None:
+        if line is None:
+            raise SampleError(
+                f"The line is longer than {max_line_bytes:,} bytes.",
+                remedy="Shorten the text, or check that lines end in a newline.",
+                code="line_too_long",
+            )
+        sample = _parse_line(line)
+        if sample is None:
+            return
+        key = text_hash(sample.text)
+        earlier, label = self.seen.setdefault(key, (number, sample.is_positive))
+        if earlier != number:
+            _refuse_repeat(earlier, contradicts=label != sample.is_positive)
+        self.samples.append((number, sample))
+
+    def refuse(self, error: SampleError) -> None:
+        if len(self.errors) < MAX_ERRORS:
+            # The traceback and the decoder's own error would keep the text alive.
+            error.__context__ = None
+            self.errors.append(error.with_traceback(None))
+        else:
+            self.unlisted += 1
+
+    def result(self) -> ParsedSamples:
+        if self.unlisted:
+            self.errors.append(
+                SampleError(
+                    f"Further errors are not listed: {self.unlisted:,} more.",
+                    remedy="Correct the errors above and read the file again.",
+                    code="further_errors",
+                )
+            )
+        return ParsedSamples(samples=tuple(self.samples), errors=tuple(self.errors))
+
+
+def _slices(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), _SLICE):
+        yield data[start : start + _SLICE]
+
+
+def _lines(
+    chunks: Iterable[bytes], max_line_bytes: int, max_bytes: int
+) -> Iterator[tuple[int, bytes | None]]:
+    """Yield numbered lines, None for one that is too long.
+
+    str.splitlines would also part a text at U+2028, U+0085 and the like.
+    """
+    number = 1
+    pending: list[bytes] = []
+    pending_bytes = total = 0
+    for chunk in chunks:
+        room = max_bytes - total
+        total += len(chunk)
+        for index, piece in enumerate(chunk[:room].split(b"\n")):
+            if index:
+                yield number, _join(pending, pending_bytes, max_line_bytes)
+                number += 1
+                pending, pending_bytes = [], 0
+            pending_bytes += len(piece)
+            if pending_bytes > max_line_bytes:
+                pending = []
+            elif piece:
+                pending.append(piece)
+        if total > max_bytes:
+            raise _TooBig
+    if pending_bytes:
+        yield number, _join(pending, pending_bytes, max_line_bytes)
+
+
+def _join(pending: list[bytes], size: int, limit: int) -> bytes | None:
+    return None if size > limit else b"".join(pending)
+
+
+def _parse_line(line: bytes) -> Sample | None:
+    try:
+        decoded = line.decode()
+    except UnicodeDecodeError as error:
+        raise SampleError(
+            f"The line is not UTF-8, at byte {error.start} of it.",
+            remedy="Save the file as UTF-8.",
+            code="not_utf8",
+        ) from None
+    decoded = decoded.strip()
+    if not decoded:
+        return None
+    row = _load_object(decoded)
+    for key in row:
+        _check_key(key)
+    if "text" not in row:
+        raise SampleError("The line has no text.", remedy=_FORMAT, code="no_text")
+    text = row["text"]
+    if not isinstance(text, str):
+        raise SampleError(
+            "The text is not a string.",
+            remedy="Put the text in quotation marks.",
+            code="text_not_string",
+        )
+    _check_text(text)
+    is_positive = row.get("isPositive", True)
+    if not isinstance(is_positive, bool):
+        raise SampleError(
+            "isPositive is neither true nor false.",
+            remedy="Write true or false, without quotation marks.",
+            code="label_not_boolean",
+        )
+    return Sample(text=text, is_positive=is_positive)
+
+
+def _load_object(line: str) -> dict[str, object]:
+    if "\0" in line:
+        _refuse_nul()
+    try:
+        row = json.loads(
+            line, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant
+        )
+    except SampleError:
+        raise
+    except RecursionError:
+        raise SampleError(
+            "The line is nested too deeply.", remedy=_FORMAT, code="too_deep"
+        ) from None
+    except json.JSONDecodeError as error:
+        # The decoder's own phrase names a kind of mistake and quotes nothing.
+        raise SampleError(
+            f"The line is not JSON: {error.msg} at character {error.pos + 1}.",
+            remedy=_FORMAT,
+            code="not_json",
+        ) from None
+    except ValueError:
+        # Python refuses to read numbers of thousands of digits.
+        raise SampleError(
+            "The line holds a number that is too long.",
+            remedy=_FORMAT,
+            code="not_json",
+        ) from None
+    if not isinstance(row, dict):
+        raise SampleError(
+            "The line is JSON, but not an object.", remedy=_FORMAT, code="not_object"
+        )
+    return row
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    row = dict(pairs)
+    if len(row) != len(pairs):
+        raise SampleError(
+            "The object has the same key twice.",
+            remedy="Keep one of them.",
+            code="duplicate_key",
+        )
+    return row
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise SampleError(
+        "The line holds NaN or Infinity, which JSON does not have.",
+        remedy="Remove it.",
+        code="not_finite",
+    )
+
+
+def _check_key(key: str) -> None:
+    # A misspelled label would silently become the default, a positive.
+    if key in ("text", "isPositive") or len(key) > 20:
+        return
+    letters = "".join(char for char in key.casefold() if char.isalnum())
+    if difflib.get_close_matches(letters, _LABELS, cutoff=0.85):
+        raise SampleError(
+            "The object has a key that looks like isPositive, but is not.",
+            remedy='Spell it "isPositive".',
+            code="misspelled_key",
+        )
+
+
+def _check_text(text: str) -> None:
+    if not text.strip():
+        raise SampleError(
+            "The text is blank.",
+            remedy="Write a text, or remove the line.",
+            code="text_blank",
+        )
+    if "\0" in text:
+        _refuse_nul()
+    if _SURROGATE.search(text):
+        raise SampleError(
+            "The text holds half of a character (a lone surrogate).",
+            remedy="Remove the \\ud800 to \\udfff escape that stands alone.",
+            code="lone_surrogate",
+        )
+
+
+def _refuse_nul() -> NoReturn:
+    raise SampleError(
+        "The line holds a NUL character, which databases refuse.",
+        remedy="Remove it; if the file is full of them, save it as UTF-8.",
+        code="nul",
+    )
+
+
+def _refuse_repeat(earlier: int, *, contradicts: bool) -> NoReturn:
+    if contradicts:
+        raise SampleError(
+            f"The text stands in line {earlier} with the other label.",
+            remedy="Decide which of the two labels is right and remove the other line.",
+            code="contradiction",
+        )
+    raise SampleError(
+        f"The text already stands in line {earlier}.",
+        remedy="Remove one of the two lines.",
+        code="duplicate",
+    )
