@@ -16,6 +16,8 @@ else:
 
 
 class EntryForm(EntryFormBase):
+    """What a guest is asked for; the rest the view knows."""
+
     class Meta:
         model = Entry
         fields = ["name", "message"]

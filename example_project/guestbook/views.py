@@ -26,7 +26,9 @@ OWN_ENTRIES_KEPT = 50
 def guestbook(request: HttpRequest) -> HttpResponse:
     """Show the visible entries, newest first; a POST adds one."""
     form = EntryForm(
-        request.POST if request.method == "POST" else None, initial=_initial(request)
+        request.POST if request.method == "POST" else None,
+        initial=_initial(request),
+        label_suffix="",
     )
     if request.method == "POST" and form.is_valid():
         entry = form.save(commit=False)

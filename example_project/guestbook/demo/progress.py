@@ -28,7 +28,7 @@ class Progress:
         if (phase, step) == self.shown:
             return
         self.shown = (phase, step)
-        line = f"{self.label}: {phase + ' ' if phase else ''}{percent} %"
+        line = f"{self.label}: {phase + ' ' if phase else ''}{step} %"
         if self.live:
             self.stdout.write(CLEAR_LINE + line, ending="")
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import time
 from argparse import ArgumentParser
 from pathlib import Path
@@ -50,6 +52,9 @@ class Command(BaseCommand):
                 "The demo makes a superuser with a known password, so it runs with "
                 "DEBUG=true only."
             )
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # The messages hold emoji, which not every console can print.
+            sys.stdout.reconfigure(errors="replace")
         try:
             self.prepare()
             self.moderate()
@@ -128,8 +133,7 @@ class Command(BaseCommand):
         user = User.objects.filter(username=LOGIN, is_superuser=True).first()
         known = user is not None and user.check_password(LOGIN)
         login = f"{LOGIN} / {LOGIN}" if known else "your superuser's"
-        self.say(f"\nGuestbook: {site}\nAdmin:     {site}admin/\nLogin:     {login}")
-        self.say("Ctrl-C stops the server.\n")
+        self.say(f"\nGuestbook: {site}\nAdmin:     {site}admin/\nLogin:     {login}\n")
         call_command("runserver", f"{server.HOST}:{port}", use_reloader=False)
 
     def paint(self, cell: str, decision: str) -> str:
