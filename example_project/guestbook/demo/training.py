@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from django_contentsafety.models import BuildJob, Category, CategoryVersion, Pol
 
 #: Who the log says it was.
 DEMO = "demo"
+#: Seconds to wait for a build that another process has begun.
+PATIENCE = 300
 CATEGORY = "crypto-scam"
 DEFINITION = (
     "Messages that lure people into losing money or the keys of their wallet by way "
@@ -65,17 +68,30 @@ def ensure_version(
         job = BuildJob.objects.filter(live_category=category).first()
         if job is None:
             job = build.start(build.freeze(category, by=DEMO), by=DEMO)
-        build.run(job, progress=progress)
-        job.refresh_from_db()
-        if job.status != BuildJob.Status.SUCCEEDED:
-            raise CommandError(
-                f"Building {job.version} ended as “{job.get_status_display()}”: "
-                f"{job.error_message or 'no reason was given.'}"
-            )
+        _finish(job, progress)
         version = job.version
         version.refresh_from_db()
     build.activate(version, by=DEMO)
     return version
+
+
+def _finish(job: BuildJob, progress: Callable[[str, float], None]) -> None:
+    """Build until the job ends. Raise CommandError where it ends badly."""
+    deadline = time.monotonic() + PATIENCE
+    stopped = (*BuildJob.FINAL, BuildJob.Status.NEEDS_ATTENTION)
+    while True:
+        build.run(job, progress=progress)
+        job.refresh_from_db()
+        if job.status in stopped or time.monotonic() > deadline:
+            break
+        # A worker has it, or a demo that was killed: its lease ends soon.
+        progress("in another process", job.progress / 100)
+        time.sleep(1)
+    if job.status != BuildJob.Status.SUCCEEDED:
+        raise CommandError(
+            f"Building {job.version} ended as “{job.get_status_display()}”: "
+            f"{job.error_message or 'no reason was given.'}"
+        )
 
 
 def describe_card(version: CategoryVersion) -> str:
