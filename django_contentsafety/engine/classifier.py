@@ -7,16 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .calibration import fit_platt
+from .cards import make_card
 from .errors import TrainingError, require
-from .evaluation import (
-    Card,
-    Metrics,
-    ScoredSample,
-    curve,
-    evaluate,
-    spread,
-)
-from .features import DIMENSIONS, MAX_CHARS, featurize
+from .evaluation import Card
+from .features import DIMENSIONS, featurize
 from .folds import assign_folds, group_texts
 from .head import Head, TextScore, TokenWeight, sigmoid
 from .samples import Sample
@@ -42,11 +36,8 @@ MIN_SAMPLES = 20
 THRESHOLD = 0.5
 
 _FOLDS = 5
-_METHOD = "5-fold cross-validation, near-duplicates grouped in a fold"
 # Inverse strength of the L2 penalty.
 _C = 10.0
-_WORST = 20
-_SUSPECT = 0.1
 
 #: Called with the phase (features, cross-validation, fit, calibration, card) and the
 #: fraction of the whole work done, 0..1. What it raises ends the training.
@@ -106,7 +97,15 @@ def train(
 
     report("card", 0.95)
     scores = _held_out_scores(logits, targets, folds)
-    card = _card(labels, scores, folds.tolist(), groups, truncated, seed)
+    card = make_card(
+        labels=labels,
+        scores=scores,
+        folds=folds.tolist(),
+        groups=groups,
+        truncated=truncated,
+        threshold=THRESHOLD,
+        seed=seed,
+    )
     report("card", 1.0)
     return TrainedCategory(head=head, card=card)
 
@@ -221,92 +220,3 @@ def _held_out_scores(
         for index in held_out.nonzero()[0]:
             scores[index] = sigmoid(slope * float(logits[index]) + offset)
     return scores
-
-
-def _card(
-    labels: list[bool],
-    scores: list[float],
-    folds: list[int],
-    groups: list[int],
-    truncated: int,
-    seed: int,
-) -> Card:
-    metrics = evaluate(labels, scores, THRESHOLD)
-    each = []
-    for fold in range(_FOLDS):
-        mine = [index for index, number in enumerate(folds) if number == fold]
-        each.append(
-            evaluate(
-                [labels[index] for index in mine],
-                [scores[index] for index in mine],
-                THRESHOLD,
-            )
-        )
-    scored = sorted(
-        (
-            ScoredSample(index=index, is_positive=label, score=score)
-            for index, (label, score) in enumerate(zip(labels, scores, strict=True))
-        ),
-        key=lambda sample: (-abs(sample.score - sample.is_positive), sample.index),
-    )
-    wrong = [
-        sample
-        for sample in scored
-        if (sample.score >= THRESHOLD) is not sample.is_positive
-    ]
-    suspect = [
-        sample.index
-        for sample in wrong
-        if abs(sample.score - sample.is_positive) > 1 - _SUSPECT
-    ]
-    return Card(
-        method=_METHOD,
-        folds=_FOLDS,
-        seed=seed,
-        positives=sum(labels),
-        negatives=len(labels) - sum(labels),
-        groups=len(set(groups)),
-        metrics=metrics,
-        spread=spread(each),
-        curve=curve(labels, scores),
-        worst_errors=tuple(wrong[:_WORST]),
-        suspect_labels=tuple(suspect),
-        warnings=tuple(_warnings(metrics, labels, groups, suspect, truncated)),
-    )
-
-
-def _warnings(
-    metrics: Metrics,
-    labels: list[bool],
-    groups: list[int],
-    suspect: list[int],
-    truncated: int,
-) -> list[str]:
-    positives, negatives = sum(labels), len(labels) - sum(labels)
-    warnings = [
-        "Measured on texts like the samples: how often unrelated texts are taken for"
-        " the category is not known."
-    ]
-    for count, name in ((positives, "positives"), (negatives, "negatives")):
-        if count < 50:
-            warnings.append(f"{count} {name}: the interval is wide.")
-    if max(positives, negatives) > 10 * min(positives, negatives):
-        warnings.append(
-            f"{positives:,} positives and {negatives:,} negatives: the smaller side is"
-            " known far less well."
-        )
-    if repeated := len(groups) - len(set(groups)):
-        warnings.append(f"{repeated:,} samples repeat others almost word for word.")
-    if metrics.roc_auc is not None and metrics.roc_auc < 0.7:
-        warnings.append(
-            "Positives and negatives are hardly told apart: the definition may be too"
-            " vague for these samples."
-        )
-    if suspect:
-        warnings.append(f"{len(suspect):,} samples may have the wrong label.")
-    if truncated:
-        warnings.append(
-            f"{truncated:,} samples are longer than {MAX_CHARS:,} characters; the rest"
-            " of each was not read."
-        )
-    return warnings

@@ -6,18 +6,18 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
 from .errors import SampleError
+from .lines import FileTooBig, numbered_lines
 
 __all__ = ["ParsedSamples", "Sample", "parse_jsonl", "text_hash", "write_jsonl"]
 
 #: How many errors are listed one by one before the rest is only counted.
 MAX_ERRORS = 100
 
-_SLICE = 65_536
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LABELS = ("ispositive", "positive", "label")
@@ -68,9 +68,8 @@ def parse_jsonl(
     over `max_line_bytes` is skipped unread, and nothing is read past `max_bytes`.
     """
     collected = _Collected()
-    chunks = _slices(data) if isinstance(data, bytes) else data
     try:
-        for number, line in _lines(chunks, max_line_bytes, max_bytes):
+        for number, line in numbered_lines(data, max_line_bytes, max_bytes):
             if number == 1 and line is not None:
                 line = line.removeprefix(_BOM)
             try:
@@ -78,7 +77,7 @@ def parse_jsonl(
             except SampleError as error:
                 error.line = number
                 collected.refuse(error)
-    except _TooBig:
+    except FileTooBig:
         collected.refuse(
             SampleError(
                 f"The file is larger than {max_bytes:,} bytes; "
@@ -106,10 +105,6 @@ def write_jsonl(samples: Iterable[Sample]) -> bytes:
         row = {"text": sample.text, "isPositive": sample.is_positive}
         lines.append(json.dumps(row, ensure_ascii=False) + "\n")
     return "".join(lines).encode()
-
-
-class _TooBig(Exception):
-    pass
 
 
 class _Collected:
@@ -153,44 +148,6 @@ class _Collected:
                 )
             )
         return ParsedSamples(samples=tuple(self.samples), errors=tuple(self.errors))
-
-
-def _slices(data: bytes) -> Iterator[bytes]:
-    for start in range(0, len(data), _SLICE):
-        yield data[start : start + _SLICE]
-
-
-def _lines(
-    chunks: Iterable[bytes], max_line_bytes: int, max_bytes: int
-) -> Iterator[tuple[int, bytes | None]]:
-    """Yield numbered lines, None for one that is too long.
-
-    str.splitlines would also part a text at U+2028, U+0085 and the like.
-    """
-    number = 1
-    pending: list[bytes] = []
-    pending_bytes = total = 0
-    for chunk in chunks:
-        room = max_bytes - total
-        total += len(chunk)
-        for index, piece in enumerate(chunk[:room].split(b"\n")):
-            if index:
-                yield number, _join(pending, pending_bytes, max_line_bytes)
-                number += 1
-                pending, pending_bytes = [], 0
-            pending_bytes += len(piece)
-            if pending_bytes > max_line_bytes:
-                pending = []
-            elif piece:
-                pending.append(piece)
-        if total > max_bytes:
-            raise _TooBig
-    if pending_bytes:
-        yield number, _join(pending, pending_bytes, max_line_bytes)
-
-
-def _join(pending: list[bytes], size: int, limit: int) -> bytes | None:
-    return None if size > limit else b"".join(pending)
 
 
 def _parse_line(line: bytes) -> Sample | None:
