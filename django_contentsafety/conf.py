@@ -1,0 +1,135 @@
+"""The package's settings: typed, read on every access, nowhere else.
+
+Each is looked up as ``CONTENTSAFETY_<NAME>`` in Django's settings, so
+``override_settings`` works. The package reads no environment variable: the host's
+settings do, with ``provider_from_url`` to help.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+
+LOCAL = "django_contentsafety.providers.local.LocalProvider"
+DUMMY = "django_contentsafety.providers.dummy.DummyProvider"
+AZURE = "django_contentsafety.providers.azure_content_safety.AzureContentSafety"
+
+
+class Settings:
+    """Defaults; each attribute's comment is its documentation."""
+
+    #: Providers by alias, shaped like CACHES.
+    PROVIDERS: dict[str, dict[str, Any]] = {"default": {"BACKEND": LOCAL}}
+    #: False: saves are not looked at (a data migration, a test of the host).
+    ENABLED: bool = True
+    #: Who drains after a save; None = Celery where a broker is configured, else inline.
+    WAKE: Literal["celery", "inline", "none"] | None = None
+    #: The aliases whose objects are moderated; None = where registered models live.
+    DATABASES: list[str] | None = None
+    #: What of a text a result keeps.
+    STORE_TEXT: Literal["never", "review_only", "always"] = "review_only"
+    #: Key of the content hashes; None = SECRET_KEY. Old ones go to the fallbacks.
+    HASH_KEY: str | None = None
+    #: Former hash keys, still recognized; None = SECRET_KEY_FALLBACKS.
+    HASH_KEY_FALLBACKS: list[str] | None = None
+    #: Seconds a claimed row belongs to its worker (reliability.md §7.3).
+    LEASE_SECONDS: int = 120
+    #: Seconds of one drain task (reliability.md §7.3).
+    DRAIN_SECONDS: float = 20.0
+    #: Rows claimed at once (reliability.md §7.3).
+    BATCH_SIZE: int = 50
+    #: Seconds a text may be pending before it counts as an outage (§6).
+    OUTAGE_AFTER: int = 300
+    #: Seconds a text may be pending before a person has to decide (§6): 72 h.
+    MAX_AGE: int = 72 * 3600
+
+    def __getattribute__(self, name: str) -> Any:
+        if name.startswith("_"):
+            return super().__getattribute__(name)
+        default = super().__getattribute__(name)
+        return getattr(django_settings, f"CONTENTSAFETY_{name}", default)
+
+
+settings = Settings()
+
+
+def known_settings() -> list[str]:
+    """The names, with prefix, of all settings the package reads."""
+    return [f"CONTENTSAFETY_{name}" for name in Settings.__annotations__]
+
+
+def hash_keys() -> list[bytes]:
+    """The content hash's keys, newest first."""
+    newest = settings.HASH_KEY or django_settings.SECRET_KEY
+    older = settings.HASH_KEY_FALLBACKS
+    if older is None:
+        older = [] if settings.HASH_KEY else django_settings.SECRET_KEY_FALLBACKS
+    return [str(key).encode() for key in [newest, *older]]
+
+
+def provider_from_url(
+    url: str, *, key: str | None = None, key_file: str | Path | None = None
+) -> dict[str, Any]:
+    """Turn a URL into one entry of ``CONTENTSAFETY_PROVIDERS``.
+
+    ``local://`` is the embedded engine, ``dummy://`` answers as told,
+    ``azure://NAME.cognitiveservices.azure.com`` is Azure AI Content Safety. The query
+    gives further options. Everything is percent-decoded. A key may stand in the URL
+    (``azure://:KEY@…``), better in ``key`` (its own variable) or ``key_file`` (a
+    mounted secret, read here). Raise ImproperlyConfigured, without repeating the key,
+    for what can't be read.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ImproperlyConfigured(
+            "The provider URL can't be read: check its host and port."
+        ) from None
+    options: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
+    secrets = [
+        value
+        for value in (unquote(parts.password or parts.username or ""), key)
+        if value
+    ]
+    if key_file is not None:
+        try:
+            secrets.append(Path(key_file).read_text(encoding="utf-8").strip())
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"The key file {key_file} can't be read: {error.strerror}."
+            ) from None
+    if len(secrets) > 1:
+        raise ImproperlyConfigured(
+            "The provider's key is given twice: keep one of URL, key and key_file."
+        )
+    if parts.scheme in ("local", "dummy"):
+        if secrets or parts.hostname or parts.path.strip("/"):
+            raise ImproperlyConfigured(
+                f"{parts.scheme}:// takes neither host, path nor key."
+            )
+        backend = LOCAL if parts.scheme == "local" else DUMMY
+    elif parts.scheme == "azure":
+        if not parts.hostname:
+            raise ImproperlyConfigured(
+                "azure:// needs the resource's host, as in "
+                "azure://NAME.cognitiveservices.azure.com."
+            )
+        backend = AZURE
+        host = parts.hostname + (f":{port}" if port else "")
+        options["endpoint"] = f"https://{host}{unquote(parts.path).rstrip('/')}"
+        if secrets:
+            options["key"] = secrets[0]
+    else:
+        raise ImproperlyConfigured(
+            f"No provider answers to {parts.scheme or 'an empty scheme'}://; "
+            "use local://, azure:// or dummy://."
+        )
+    entry: dict[str, Any] = {"BACKEND": backend}
+    if options:
+        entry["OPTIONS"] = options
+    return entry

@@ -1,0 +1,275 @@
+"""A waiting row becomes a decision: the second half of the moderation story.
+
+    claim → read the text → ask the plan's sources → lock the object, hash its text
+    again → store the results and the decision, one transaction an object.
+
+A flow never enqueues: it returns counts, and writes when a row is due again.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+
+from ..conf import settings
+from ..decisions import Decision
+from ..documents import Document
+from ..exceptions import ContentError, ProviderError, RateLimited
+from ..models import ModerationState
+from ..registry import registry
+from ..verdicts import Verdict
+from .completing import Judged, complete, stored_verdicts, texts_of
+from .plans import Plan, Source, load_plan, load_plans
+
+logger = logging.getLogger(__name__)
+
+#: A text whose checking killed this many workers is put before a person (§7.1 T8).
+MAX_CRASHES = 3
+#: Tries before a bug of ours, or answers nobody can read, go to a person (§7.4).
+MAX_TRIES = {"bug": 5, "protocol": 3}
+#: Full jitter U(0, min(cap, base · 2^tries)) in seconds (§7.4).
+BACKOFF_BASE, BACKOFF_CAP = 2.0, 300.0
+
+
+@dataclass(slots=True)
+class DrainCounts:
+    """What a drain did, in rows."""
+
+    claimed: int = 0
+    decided: int = 0
+    released: int = 0
+    exhausted: int = 0
+    #: The text or the row had changed when the answer came.
+    stale: int = 0
+    #: The object no longer exists.
+    gone: int = 0
+
+
+@dataclass(slots=True)
+class Case:
+    """One claimed row on its way: its text and the answers so far."""
+
+    row: ModerationState
+    document: Document
+    verdicts: dict[str, Verdict]
+    #: Answers that are not in the database yet.
+    fresh: dict[str, Verdict] = field(default_factory=dict)
+    error: Exception | None = None
+
+
+def drain(
+    using: str,
+    *,
+    seconds: float | None = None,
+    hints: Sequence[int] = (),
+    plans: Mapping[str, Plan] | None = None,
+    nowait: bool = False,
+    limit: int | None = None,
+) -> DrainCounts:
+    """Work on due rows of ``using`` until there are none or ``seconds`` are over.
+
+    ``hints`` are ids to take first. ``nowait`` never waits for a lock. The bound is
+    looked at between batches of ``limit`` rows.
+    """
+    counts = DrainCounts()
+    plans = load_plans() if plans is None else plans
+    ready = {slug: plan for slug, plan in plans.items() if not plan.problem}
+    if not ready:
+        return counts
+    limit = limit or settings.BATCH_SIZE
+    until = time.monotonic() + (settings.DRAIN_SECONDS if seconds is None else seconds)
+    states = ModerationState.objects.using(using).filter(_named_in_code())
+    only: Sequence[int] | None = list(hints) or None
+    while time.monotonic() < until:
+        claim = only[:limit] if only else None
+        rows = states.claim(
+            policies=ready, limit=limit, lease=settings.LEASE_SECONDS, only=claim
+        )
+        if only:
+            only = only[limit:]
+        elif not rows:
+            break
+        counts.claimed += len(rows)
+        _work(rows, ready, using, counts, nowait=nowait)
+    return counts
+
+
+def preview(text: str, policy: str) -> Decision:
+    """What ``policy`` says of ``text`` now; nothing is stored.
+
+    Raise KeyError where there is no such policy or it is off, and ProviderError where
+    a source can't answer.
+    """
+    plan = load_plan(policy)
+    if plan is None:
+        raise KeyError(policy)
+    verdicts: dict[str, Verdict] = {}
+    while (source := plan.next_source(verdicts)) is not None:
+        verdicts[source.name] = source.answer([text])[0]
+    return plan.decide(verdicts)
+
+
+def _work(
+    rows: list[ModerationState],
+    plans: Mapping[str, Plan],
+    using: str,
+    counts: DrainCounts,
+    *,
+    nowait: bool,
+) -> None:
+    healthy = [row for row in rows if not _is_poison(row, using, counts)]
+    documents = texts_of(healthy, using)
+    earlier = stored_verdicts(healthy, using)
+    cases: dict[str, list[Case]] = {}
+    for row in healthy:
+        document = documents.get(row.pk)
+        if document is None:
+            # Deleted by a way that sends no signal.
+            ModerationState.objects.using(using).owned(row).delete()
+            counts.gone += 1
+            continue
+        case = Case(row, document, dict(earlier.get(row.pk, {})))
+        cases.setdefault(row.policy, []).append(case)
+    for slug, batch in cases.items():
+        _ask(plans[slug], batch)
+    # One transaction an object, its policies together and in order: a batch in one
+    # transaction deadlocked with hosts' own, and the host's save was the victim.
+    objects: dict[tuple[str, str], list[Case]] = {}
+    for batch in cases.values():
+        for case in batch:
+            objects.setdefault((case.row.model, case.row.object_key), []).append(case)
+    for same in objects.values():
+        same.sort(key=lambda case: case.row.policy)
+        _finish(same, plans, using, counts, nowait=nowait)
+
+
+def _ask(plan: Plan, cases: Sequence[Case]) -> None:
+    """Ask source after source, each about all the texts that still need it."""
+    while True:
+        asking: dict[str, tuple[Source, list[Case]]] = {}
+        for case in cases:
+            source = None if case.error else plan.next_source(case.verdicts)
+            if source is not None:
+                asking.setdefault(source.name, (source, []))[1].append(case)
+        if not asking:
+            return
+        for source, batch in asking.values():
+            _answer(source, batch)
+
+
+def _answer(source: Source, cases: Sequence[Case]) -> None:
+    try:
+        answers = source.answer([case.document.text for case in cases])
+    except RateLimited as error:
+        for case in cases:
+            case.error = error
+    except Exception as error:
+        if len(cases) == 1:
+            cases[0].error = error
+            return
+        # One text may spoil the batch; alone it spoils only itself.
+        for case in cases:
+            _answer(source, [case])
+    else:
+        for case, verdict in zip(cases, answers, strict=True):
+            case.verdicts[source.name] = case.fresh[source.name] = verdict
+
+
+def _finish(
+    cases: Sequence[Case],
+    plans: Mapping[str, Plan],
+    using: str,
+    counts: DrainCounts,
+    *,
+    nowait: bool,
+) -> None:
+    judged = [
+        Judged(
+            row=case.row,
+            plan=plans[case.row.policy],
+            fresh=case.fresh,
+            decision=None
+            if case.error
+            else plans[case.row.policy].decide(case.verdicts),
+        )
+        for case in cases
+    ]
+    try:
+        outcome = complete(judged, using, nowait=nowait)
+    except Exception as error:
+        # A lock that can't be had, a database hiccup: due again, never lost.
+        logger.warning(
+            "Completing a moderation failed (%s).",
+            type(error).__name__,
+            extra={"action": "complete", "state_id": cases[0].row.pk},
+        )
+        for case in cases:
+            _release(case.row, using, counts, "database", refund=True)
+        return
+    for case in cases:
+        result = outcome[case.row.pk]
+        if result == "open":
+            _give_up(case, using, counts)
+        elif result == "decided":
+            counts.decided += 1
+        else:
+            counts.stale += 1
+
+
+def _give_up(case: Case, using: str, counts: DrainCounts) -> None:
+    """No decision this time: due again later, or a person's turn."""
+    row, error = case.row, case.error
+    states = ModerationState.objects.using(using)
+    code = error.code if isinstance(error, ProviderError) else "bug"
+    if code == "bug":
+        # The id only: the exception's message may hold the text.
+        logger.error(
+            "Moderating failed with %s.",
+            type(error).__name__,
+            extra={"action": "analyze", "state_id": row.pk},
+        )
+    if isinstance(error, ContentError) or row.attempts >= MAX_TRIES.get(code, 10**9):
+        if states.exhaust(row, code if code in MAX_TRIES else "content"):
+            counts.exhausted += 1
+    elif isinstance(error, RateLimited):
+        _release(row, using, counts, code, delay=error.retry_after, refund=True)
+    else:
+        _release(row, using, counts, code, refund=code == "config")
+
+
+def _release(
+    row: ModerationState,
+    using: str,
+    counts: DrainCounts,
+    code: str,
+    *,
+    delay: float | None = None,
+    refund: bool = False,
+) -> None:
+    if delay is None:
+        cap = min(BACKOFF_CAP, BACKOFF_BASE * 2 ** min(row.attempts, 10))
+        delay = random.uniform(0, cap)
+    states = ModerationState.objects.using(using)
+    if states.release(row, code=code, delay=delay, refund=refund):
+        counts.released += 1
+
+
+def _is_poison(row: ModerationState, using: str, counts: DrainCounts) -> bool:
+    if row.crashes < MAX_CRASHES:
+        return False
+    if ModerationState.objects.using(using).exhaust(row, "poison"):
+        counts.exhausted += 1
+    return True
+
+
+def _named_in_code() -> Q:
+    """Rows of a model or policy that was taken out of the code wait for its return."""
+    named = Q(pk__in=[])
+    for moderation in registry:
+        named |= Q(model=moderation.label, policy__in=list(moderation.documents))
+    return named

@@ -1,0 +1,128 @@
+"""A save becomes a row: the first half of the moderation story.
+
+Runs inside the saver's transaction, after the host's write. It reads no network, no
+site table and no other alias, and it is idempotent: an unchanged text costs one read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from ..documents import Document, key_of, needs_reading, user_key
+from ..models import ModerationState
+from ..models.moderation import EDIT
+from ..registry import ModelModeration
+
+
+def submit(
+    obj: Any, moderation: ModelModeration, *, using: str, inserted: bool = False
+) -> list[int]:
+    """Bring the states of ``obj`` up to its text; return the ids that wait now.
+
+    ``inserted`` says that the object's row is new, which saves the read. Call it in
+    the transaction that wrote the object, which so holds the object's row lock.
+    """
+    key = key_of(moderation.model, obj, using)
+    values = _values(obj, moderation, using)
+    moderated = moderation.should_moderate(obj)
+    facts = {
+        "author_key": user_key(moderation.get_author(obj)),
+        "priority": moderation.priority(obj),
+    }
+    documents = {
+        slug: Document.of(fields, values)
+        for slug, fields in moderation.documents.items()
+    }
+    states = ModerationState.objects.using(using).filter(
+        model=moderation.label, object_key=key, policy__in=list(documents)
+    )
+    found = {} if inserted else _lock(states)
+    waiting: list[int] = []
+    if missing := {s: d for s, d in documents.items() if s not in found}:
+        rows = [
+            _row(moderation.label, key, slug, document, moderated, facts)
+            for slug, document in missing.items()
+        ]
+        try:
+            with transaction.atomic(using):
+                rows = ModerationState.objects.using(using).bulk_create(rows)
+            if moderated:
+                waiting += [row.pk for row in rows if row.pk]
+        except IntegrityError:
+            # Another saver was first, or an old row outlived its object.
+            found = _lock(states)
+    for slug, row in found.items():
+        if _update(row, documents[slug], moderated, facts, using):
+            waiting.append(row.pk)
+    return waiting
+
+
+def _values(obj: Any, moderation: ModelModeration, using: str) -> Mapping[str, Any]:
+    names = sorted(moderation.watched)
+    if not needs_reading(obj, names):
+        return {name: obj.__dict__[name] for name in names}
+    pk = getattr(obj, moderation.model._meta.pk.attname)
+    rows = moderation.model._base_manager.using(using).filter(pk=pk)
+    return rows.values(*names).get()
+
+
+def _lock(states: Any) -> dict[str, ModerationState]:
+    # Everybody locks an object's states in this order, so nobody waits in a circle.
+    return {row.policy: row for row in states.select_for_update().order_by("policy")}
+
+
+def _row(
+    label: str,
+    key: str,
+    slug: str,
+    document: Document,
+    moderated: bool,
+    facts: Mapping[str, Any],
+) -> ModerationState:
+    content_hash, hash_key = document.hash() or ("", "")
+    return ModerationState(
+        model=label,
+        object_key=key,
+        policy=slug,
+        content_hash=content_hash,
+        hash_key=hash_key,
+        state="pending" if moderated else "exempt",
+        **facts,
+    )
+
+
+def _update(
+    row: ModerationState,
+    document: Document,
+    moderated: bool,
+    facts: Mapping[str, Any],
+    using: str,
+) -> bool:
+    """Write what changed; True where the row waits now because of it."""
+    states = ModerationState.objects.using(using).filter(pk=row.pk)
+    same = document.matches(row.content_hash, row.hash_key)
+    author_key = facts["author_key"]
+    if not same:
+        content_hash, hash_key = document.hash() or ("", "")
+        states.resubmit(
+            content_hash,
+            hash_key,
+            author_key=author_key,
+            priority=facts["priority"] + EDIT,
+        )
+        if moderated:
+            return True
+        row.state = "pending"
+    if not moderated:
+        if row.state != "exempt":
+            states.update(lease_token="", lease_until=None, state="exempt")
+        return False
+    if same and row.state == "exempt":
+        states.update(author_key=author_key, **states.afresh())
+        return True
+    if same and author_key != row.author_key:
+        states.update(author_key=author_key)
+    return False

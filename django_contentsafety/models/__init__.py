@@ -1,0 +1,33 @@
+"""All models; import them from here."""
+
+from __future__ import annotations
+
+from .builds import BuildJob
+from .categories import Category, CategoryVersion, Sample
+from .fields import DbNow, KeyField
+from .health import Heartbeat, ProviderBudget, ProviderHealth
+from .moderation import Action, Coverage, ModerationResult, ModerationState
+from .policies import Blocklist, BlocklistItem, Policy, PolicyRule
+from .reviews import LogEntry, Review
+
+__all__ = [
+    "Action",
+    "Blocklist",
+    "BlocklistItem",
+    "BuildJob",
+    "Category",
+    "CategoryVersion",
+    "Coverage",
+    "DbNow",
+    "Heartbeat",
+    "KeyField",
+    "LogEntry",
+    "ModerationResult",
+    "ModerationState",
+    "Policy",
+    "PolicyRule",
+    "ProviderBudget",
+    "ProviderHealth",
+    "Review",
+    "Sample",
+]

@@ -1,0 +1,216 @@
+"""Custom categories: what a site defines, its samples, and its frozen versions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from ..engine.samples import text_hash
+from ..exceptions import FrozenVersion
+from ..providers import validate_alias
+from ..verdicts import HarmCategory
+from .fields import DbNow, KeyField
+
+#: The wire contract's pattern for names (custom category API, 2024-09-15-preview).
+NAME_PATTERN = r"^(?=[a-zA-Z0-9])[a-zA-Z0-9-]*[a-zA-Z0-9]\Z"
+
+
+def validate_not_harm_category(name: str) -> None:
+    """A rule names its category by one word, so the two kinds may not overlap."""
+    if name.lower() in {harm.value.lower() for harm in HarmCategory}:
+        raise ValidationError(
+            _("“%(name)s” is a built-in harm category: choose another name."),
+            code="harm_category",
+            params={"name": name},
+        )
+
+
+class Category(models.Model):
+    """A kind of content that a site defines by a definition and samples."""
+
+    name = KeyField(
+        _("name"),
+        max_length=64,
+        unique=True,
+        validators=[
+            RegexValidator(
+                NAME_PATTERN, _("Use letters, digits and inner hyphens only.")
+            ),
+            validate_not_harm_category,
+        ],
+        help_text=_("Letters, digits and inner hyphens, at most 64: crypto-scam."),
+    )
+    definition = models.TextField(
+        _("definition"),
+        max_length=1000,
+        help_text=_(
+            "What belongs in here and what does not, at most 1,000 characters."
+        ),
+    )
+    provider = models.CharField(
+        _("provider"),
+        max_length=64,
+        default="default",
+        validators=[validate_alias],
+        help_text=_("The alias in CONTENTSAFETY_PROVIDERS that builds and answers."),
+    )
+    active_version = models.ForeignKey(
+        "CategoryVersion",
+        verbose_name=_("active version"),
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+    )
+    #: The last number given: numbers are never reused, whatever is deleted.
+    last_number = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(db_default=DbNow(), editable=False)
+
+    class Meta:
+        verbose_name = _("category")
+        verbose_name_plural = _("categories")
+        ordering = ["name"]
+        permissions = [
+            ("build_category", "Can freeze and build versions"),
+            ("activate_version", "Can activate a version"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Sample(models.Model):
+    """One labeled example of a category."""
+
+    class Source(models.TextChoices):
+        UPLOAD = "upload", _("upload")
+        PASTE = "paste", _("paste")
+        REVIEW = "review", _("review")
+        API = "api", _("API")
+
+    category = models.ForeignKey(
+        Category, on_delete=models.CASCADE, related_name="samples"
+    )
+    text = models.TextField(_("text"))
+    is_positive = models.BooleanField(_("positive"), default=True)
+    text_hash = models.CharField(max_length=64, editable=False)
+    source = models.CharField(
+        max_length=8, choices=Source.choices, default=Source.PASTE, editable=False
+    )
+    #: The object a reviewed sample came from: erasing it must find the sample.
+    source_model = KeyField(max_length=100, blank=True, editable=False)
+    source_key = KeyField(max_length=255, blank=True, editable=False)
+    created_by = KeyField(max_length=255, blank=True, editable=False)
+    created_at = models.DateTimeField(db_default=DbNow(), editable=False)
+
+    class Meta:
+        verbose_name = _("sample")
+        verbose_name_plural = _("samples")
+        ordering = ["pk"]
+        permissions = [("view_sample_text", "Can read the text of samples")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["category", "text_hash"],
+                name="contentsafety_sample_once",
+                violation_error_message=_("This category has a sample of this text."),
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["source_model", "source_key"], name="contentsafety_sample_src"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{'+' if self.is_positive else '−'} {self.text[:60]}"
+
+    def clean(self) -> None:
+        if not self.text.strip():
+            raise ValidationError({"text": _("A sample needs a text.")})
+        # Before validate_constraints, which compares the hash.
+        self.text_hash = text_hash(self.text)
+
+    def save(self, **kwargs: Any) -> None:
+        self.text_hash = text_hash(self.text)
+        if (names := kwargs.get("update_fields")) and "text" in names:
+            kwargs["update_fields"] = {*names, "text_hash"}
+        super().save(**kwargs)
+
+
+class CategoryVersion(models.Model):
+    """A category's definition and samples as they were when it was frozen."""
+
+    class Status(models.TextChoices):
+        FROZEN = "frozen", _("frozen")
+        BUILDING = "building", _("building")
+        READY = "ready", _("ready")
+        FAILED = "failed", _("failed")
+        RETIRED = "retired", _("retired")
+        DELETING = "deleting", _("deleting")
+        DELETED = "deleted", _("deleted")
+        DELETE_FAILED = "delete_failed", _("delete failed")
+
+    #: What ``save()`` never writes again.
+    FROZEN_FIELDS = frozenset(
+        {
+            "category_id",
+            "number",
+            "definition",
+            "provider",
+            "samples_jsonl",
+            "samples_sha256",
+            "positive_count",
+            "negative_count",
+        }
+    )
+
+    category = models.ForeignKey(
+        Category, on_delete=models.CASCADE, related_name="versions"
+    )
+    number = models.PositiveIntegerField(_("number"))
+    definition = models.TextField(_("definition"))
+    provider = models.CharField(_("provider"), max_length=64)
+    samples_jsonl = models.BinaryField()
+    samples_sha256 = models.CharField(max_length=64)
+    positive_count = models.PositiveIntegerField(_("positive samples"))
+    negative_count = models.PositiveIntegerField(_("negative samples"))
+    #: Erasure replaced lines of ``samples_jsonl`` by tombstones.
+    redacted = models.BooleanField(default=False)
+    status = models.CharField(
+        _("status"), max_length=13, choices=Status.choices, default=Status.FROZEN
+    )
+    card = models.JSONField(_("evaluation card"), null=True, blank=True)
+    artifact = models.BinaryField(null=True, blank=True)
+    provider_version = models.CharField(max_length=64, blank=True)
+    created_by = KeyField(max_length=255, blank=True)
+    created_at = models.DateTimeField(_("frozen at"), db_default=DbNow())
+    ready_at = models.DateTimeField(_("ready at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("version")
+        verbose_name_plural = _("versions")
+        ordering = ["category", "-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["category", "number"], name="contentsafety_version_number"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.category} v{self.number}"
+
+    def save(self, **kwargs: Any) -> None:
+        """Raise FrozenVersion where the call would write a frozen column again."""
+        if not self._state.adding:
+            names = kwargs.get("update_fields")
+            if names is None or self.FROZEN_FIELDS & set(names):
+                raise FrozenVersion(
+                    "A version's definition and samples are frozen: name the columns "
+                    "to write in update_fields."
+                )
+        super().save(**kwargs)

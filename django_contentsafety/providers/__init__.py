@@ -1,0 +1,127 @@
+"""``providers["alias"]``: configured in ``CONTENTSAFETY_PROVIDERS`` like caches."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from asgiref.local import Local
+from django.core.exceptions import ValidationError
+from django.core.signals import setting_changed
+from django.utils.connection import BaseConnectionHandler
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from ..conf import settings
+from ..exceptions import InvalidProvider
+from ..verdicts import HarmCategory
+from .base import BuildRequest, BuildState, CustomCategory, Provider
+
+__all__ = [
+    "BuildRequest",
+    "BuildState",
+    "CustomCategory",
+    "Provider",
+    "explain_unanswerable",
+    "providers",
+    "validate_alias",
+]
+
+
+class ProviderHandler(BaseConnectionHandler):
+    """One instance of each provider a thread, made on first use."""
+
+    exception_class = InvalidProvider
+
+    def configure_settings(self, settings_: Any) -> dict[str, dict[str, Any]]:
+        configured = settings.PROVIDERS
+        if not isinstance(configured, dict):
+            raise InvalidProvider("CONTENTSAFETY_PROVIDERS must be a dict by alias.")
+        return configured
+
+    def create_connection(self, alias: str) -> Provider:
+        entry = self.settings[alias]
+        try:
+            backend = import_string(entry["BACKEND"])
+        except KeyError:
+            raise InvalidProvider(f"Provider {alias!r} has no BACKEND.") from None
+        except ImportError as error:
+            raise InvalidProvider(
+                f"Provider {alias!r}: {entry['BACKEND']} can't be imported ({error})."
+            ) from error
+        options = entry.get("OPTIONS", {})
+        accepted = set(inspect.signature(backend).parameters)
+        if unknown := sorted(set(options) - accepted):
+            raise InvalidProvider(f"Provider {alias!r}: unknown options {unknown}.")
+        provider: Provider = backend(alias, **options)
+        return provider
+
+    def __getitem__(self, alias: str) -> Any:
+        if alias not in self:
+            raise InvalidProvider(
+                f"There is no provider {alias!r} in CONTENTSAFETY_PROVIDERS."
+            )
+        return super().__getitem__(alias)
+
+    def __contains__(self, alias: object) -> bool:
+        return alias in self.settings
+
+
+providers = ProviderHandler()
+
+
+def validate_alias(alias: str) -> None:
+    """Refuse an alias that the settings don't have."""
+    if alias not in providers:
+        raise ValidationError(
+            _(
+                "There is no provider “%(alias)s”: CONTENTSAFETY_PROVIDERS has "
+                "%(known)s."
+            ),
+            code="unknown_provider",
+            params={"alias": alias, "known": ", ".join(sorted(providers)) or "none"},
+        )
+
+
+def explain_unanswerable(
+    alias: str, category: str, scale: str, *, custom: bool
+) -> str | None:
+    """Why a rule can't be answered by its provider, in words; None where it can."""
+    if alias not in providers:
+        return None  # validate_alias says it.
+    provider: Provider = providers[alias]
+    kind = type(provider).__name__
+    if not custom and category not in provider.harm_categories:
+        return _("%(kind)s (%(alias)s) doesn't answer %(category)s.") % {
+            "kind": kind,
+            "alias": alias,
+            "category": HarmCategory(category).label,
+        }
+    scales = provider.custom_scales if custom else provider.harm_scales
+    if not scales:
+        return _("%(kind)s (%(alias)s) has no custom categories.") % {
+            "kind": kind,
+            "alias": alias,
+        }
+    if scale not in scales:
+        return _(
+            "%(kind)s (%(alias)s) gives no %(scale)s for %(category)s: use %(scales)s."
+        ) % {
+            "kind": kind,
+            "alias": alias,
+            "scale": scale,
+            "category": category,
+            "scales": ", ".join(sorted(scales)),
+        }
+    return None
+
+
+def _reset(*, setting: str, **kwargs: Any) -> None:
+    """Make ``override_settings`` take effect."""
+    if setting == "CONTENTSAFETY_PROVIDERS":
+        providers.__dict__.pop("settings", None)
+        providers._settings = None
+        providers._connections = Local()
+
+
+setting_changed.connect(_reset, dispatch_uid="contentsafety.providers")

@@ -1,0 +1,131 @@
+"""What a provider is: its flags, its answers, and how it builds a version.
+
+A provider knows no models: a flow hands it values and gets ``Verdict``s back.
+Constructors do no I/O: checks build every provider at start-up, before a server forks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from django.core.checks import CheckMessage
+
+from ..exceptions import UnsupportedFeature
+from ..verdicts import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomCategory:
+    """A reference to one built version of a site's category."""
+
+    name: str
+    #: Our number.
+    version: int
+    #: The provider's own number or name of it.
+    provider_version: str = ""
+    #: Fetches the artifact; called only where it isn't loaded yet.
+    load: Callable[[], bytes] = field(repr=False, compare=False)
+
+
+#: What is asked of ``analyze``: a harm category's name or a reference.
+Asked = str | CustomCategory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """All a provider needs to build a version."""
+
+    name: str
+    version: int
+    definition: str
+    #: The frozen JSONL.
+    samples: bytes = field(repr=False)
+    #: Ours, stored before the provider hears of it: the idempotency key.
+    operation_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildState:
+    """What one poll found."""
+
+    #: "running", "succeeded" or "failed".
+    status: str
+    #: The provider's own word.
+    raw_status: str = ""
+    phase: str = ""
+    #: 0 to 1.
+    fraction: float = 0.0
+    artifact: bytes | None = field(default=None, repr=False)
+    card: dict[str, Any] | None = field(default=None, repr=False)
+    #: Why it failed and what to do.
+    error: str = ""
+
+
+#: Called with (phase, fraction from 0 to 1).
+Progress = Callable[[str, float], None]
+
+
+class Provider:
+    """Base class. Options arrive as keywords; unknown ones are refused by alias."""
+
+    #: Answers without leaving this process, so an inline drain may wait for it.
+    in_process: ClassVar[bool] = False
+    #: The built-in categories it answers.
+    harm_categories: ClassVar[frozenset[str]] = frozenset()
+    #: The scales of its answers about those.
+    harm_scales: ClassVar[frozenset[str]] = frozenset()
+    #: The scales of its answers about custom categories; empty = it has none.
+    custom_scales: ClassVar[frozenset[str]] = frozenset()
+    #: Whether it builds versions of custom categories.
+    can_build: ClassVar[bool] = False
+    #: The longest text of one request in code points; None = any.
+    max_text_length: ClassVar[int | None] = None
+    #: Positive and negative samples below which it refuses to build.
+    min_samples: ClassVar[tuple[int, int]] = (0, 0)
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+
+    def cost(self, texts: Sequence[str], categories: Sequence[Asked]) -> int:
+        """How many requests ``analyze`` with these arguments makes. No I/O."""
+        return 0
+
+    def analyze(
+        self, texts: Sequence[str], categories: Sequence[Asked]
+    ) -> list[Verdict]:
+        """One verdict a text, in order, with a score for each of ``categories``.
+
+        Raise a ProviderError where it can't be had; never answer by a guess.
+        """
+        raise UnsupportedFeature(
+            f"{type(self).__name__} can't analyze texts.", alias=self.alias
+        )
+
+    def register(self, request: BuildRequest) -> str:
+        """Make the version known; return the provider's own number or name of it.
+
+        Called again after a crash: ask before acting twice.
+        """
+        raise UnsupportedFeature(
+            f"{type(self).__name__} can't build categories.", alias=self.alias
+        )
+
+    def submit(self, request: BuildRequest, provider_version: str) -> None:
+        """Start the build. Called again after a crash: ask before acting twice."""
+        raise UnsupportedFeature(
+            f"{type(self).__name__} can't build categories.", alias=self.alias
+        )
+
+    def poll(
+        self, request: BuildRequest, provider_version: str, progress: Progress
+    ) -> BuildState:
+        """Where the build stands. An in-process provider does the work here."""
+        raise UnsupportedFeature(
+            f"{type(self).__name__} can't build categories.", alias=self.alias
+        )
+
+    def check(self) -> list[CheckMessage]:
+        """System checks of this provider's own configuration. No I/O."""
+        return []

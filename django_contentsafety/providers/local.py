@@ -1,0 +1,154 @@
+"""The embedded engine as a provider: no account, no network, scores in-process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from hashlib import sha256
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from django.core.checks import CheckMessage, Error, Warning
+
+from ..engine import artifacts, classifier
+from ..engine.errors import EngineError
+from ..engine.samples import parse_jsonl
+from ..exceptions import BuildFailed, ProtocolError, UnsupportedFeature
+from ..verdicts import CategoryScore, Scale, Span, Verdict
+from .base import Asked, BuildRequest, BuildState, CustomCategory, Progress, Provider
+
+if TYPE_CHECKING:
+    from ..engine.classifier import Head
+
+#: Explanations below this score would only be noise (they cost one pass a text).
+EXPLAIN_FROM = 0.2
+
+
+class LocalProvider(Provider):
+    """Custom categories, trained and scored by ``django_contentsafety.engine``.
+
+    The built-in harm categories come with a later release of the engine; until then
+    a rule that names one is refused when it is saved.
+    """
+
+    in_process = True
+    custom_scales = frozenset({Scale.SCORE.value, Scale.DETECTED.value})
+    can_build = True
+    min_samples = (20, 20)
+
+    def __init__(self, alias: str, *, seed: int = 0) -> None:
+        super().__init__(alias)
+        self.seed = seed
+
+    def analyze(
+        self, texts: Sequence[str], categories: Sequence[Asked]
+    ) -> list[Verdict]:
+        heads: list[tuple[CustomCategory, Head]] = []
+        for category in categories:
+            if isinstance(category, str):
+                raise UnsupportedFeature(
+                    f"The embedded engine doesn't answer {category} yet.",
+                    alias=self.alias,
+                )
+            heads.append((category, self._head(category)))
+        scored = [head.score(texts) for _, head in heads]
+        return [
+            self._verdict(text, [(*head, s[i]) for head, s in zip(heads, scored)])  # noqa: B905
+            for i, text in enumerate(texts)
+        ]
+
+    def register(self, request: BuildRequest) -> str:
+        # The content is part of the name, so no cache ever mixes two databases' v1.
+        return f"{request.version}-{sha256(request.samples).hexdigest()[:12]}"
+
+    def submit(self, request: BuildRequest, provider_version: str) -> None:
+        """Nothing to start: ``poll`` does the work."""
+
+    def poll(
+        self, request: BuildRequest, provider_version: str, progress: Progress
+    ) -> BuildState:
+        samples = [sample for _, sample in parse_jsonl(request.samples).samples]
+        try:
+            trained = classifier.train(samples, seed=self.seed, progress=progress)
+            artifact = artifacts.dump(
+                trained.head, name=request.name, version=request.version
+            )
+        except EngineError as error:
+            raise BuildFailed(str(error), alias=self.alias) from None
+        return BuildState(
+            status="succeeded",
+            raw_status="Succeeded",
+            fraction=1.0,
+            artifact=artifact,
+            card=trained.card.as_dict(),
+        )
+
+    def check(self) -> list[CheckMessage]:
+        where = f"provider {self.alias}"
+        if find_spec("numpy") is None:
+            return [
+                Error(
+                    "The embedded engine needs numpy.",
+                    hint='Run: pip install "django-contentsafety[local]"',
+                    obj=where,
+                    id="contentsafety.E010",
+                )
+            ]
+        if find_spec("sklearn") is None:
+            return [
+                Warning(
+                    "The embedded engine scores but can't build: scikit-learn is "
+                    "missing.",
+                    hint='Run: pip install "django-contentsafety[local]", or silence '
+                    "this where another machine builds.",
+                    obj=where,
+                    id="contentsafety.W010",
+                )
+            ]
+        return []
+
+    def _head(self, category: CustomCategory) -> Head:
+        try:
+            return _load(category)
+        except EngineError as error:
+            raise ProtocolError(
+                f"The artifact of {category.name} v{category.version} can't be read: "
+                f"{error}",
+                alias=self.alias,
+            ) from None
+
+    def _verdict(
+        self, text: str, answers: Sequence[tuple[CustomCategory, Head, float]]
+    ) -> Verdict:
+        spans = tuple(
+            Span(
+                field="",
+                start=token.start,
+                end=token.end,
+                category=category.name,
+                weight=round(token.weight, 4),
+            )
+            for category, head, score in answers
+            if score >= EXPLAIN_FROM
+            for token in head.explain(text)
+        )
+        return Verdict(
+            source=self.alias,
+            scores=tuple(
+                CategoryScore(
+                    category=category.name,
+                    score=round(score, 6),
+                    detected=score >= head.threshold,
+                )
+                for category, head, score in answers
+            ),
+            spans=spans,
+            versions={category.name: category.version for category, _, _ in answers},
+        )
+
+
+@lru_cache(maxsize=64)
+def _load(category: CustomCategory) -> Head:
+    """A worker keeps its heads: an artifact is read once a process."""
+    load: Callable[[], bytes] = category.load
+    return artifacts.load(load())

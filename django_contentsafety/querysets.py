@@ -1,0 +1,99 @@
+"""What a reader may see. Hosts' models import this: it costs no Celery.
+
+``visible(queryset, user)`` is the primary form; the queryset method and the template
+tag call it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.db.models import CharField, Exists, F, Model, OuterRef, Q, QuerySet
+from django.db.models.functions import Cast
+
+from .conf import settings
+from .documents import user_key
+from .models import Coverage, DbNow, ModerationState, Policy
+from .registry import registry
+
+M = TypeVar("M", bound=Model)
+
+
+def visible(queryset: QuerySet[M], user: Any = None) -> QuerySet[M]:
+    """Only what ``user`` (None = a stranger) may see under every live policy.
+
+    A text is shown where the decision in force is *allow*; while there is none, as the
+    policy says for pending, outage and exhausted ones. Where a policy shows pending
+    texts to their author, an author also sees their own held or blocked texts. An
+    object no state knows is shown until a full pass has seen every object.
+
+    Costs one query for the policies and one for their coverage, then a subquery a
+    policy, always on the queryset's own database.
+    """
+    using = queryset.db
+    for moderation in registry.covering(queryset.model):
+        documents = list(moderation.documents)
+        policies = list(
+            Policy.objects.filter(slug__in=documents, mode=Policy.Mode.LIVE)
+        )
+        if not policies:
+            continue
+        covered = set(
+            Coverage.objects.using(using)
+            .filter(
+                model=moderation.label,
+                policy__in=documents,
+                completed_at__isnull=False,
+            )
+            .values_list("policy", flat=True)
+        )
+        key = OuterRef(moderation.model._meta.pk.attname)
+        rows = ModerationState.objects.filter(
+            model=moderation.label,
+            object_key=Cast(key, CharField(max_length=255)),
+        )
+        for policy in policies:
+            mine = rows.filter(policy=policy.slug)
+            shown = shows(policy, user)
+            if policy.on_unknown == Policy.Unknown.SHOW and policy.slug not in covered:
+                queryset = queryset.filter(~Exists(mine.filter(~shown)))
+            else:
+                queryset = queryset.filter(Exists(mine.filter(shown)))
+    return queryset
+
+
+def shows(policy: Policy, user: Any = None) -> Q:
+    """The states under ``policy`` whose object ``user`` may see."""
+    decided = Q(decided_generation=F("generation"))
+    shown = Q(state="exempt") | (decided & Q(decision="allow"))
+    undecided = ~decided & ~Q(state="exempt")
+    waiting = undecided & ~Q(state="exhausted")
+    late = Q(first_pending_at__lt=DbNow() - timedelta(seconds=settings.OUTAGE_AFTER))
+    shown |= waiting & _pending(policy, late)
+    if policy.on_exhausted == Policy.Exhausted.SHOW:
+        shown |= undecided & Q(state="exhausted")
+    key = user_key(user) if getattr(user, "is_authenticated", True) else ""
+    if key and policy.on_pending == Policy.Pending.AUTHOR_ONLY:
+        shown |= Q(author_key=key)
+    return shown
+
+
+def _pending(policy: Policy, late: Q) -> Q:
+    nothing, everything = Q(pk__in=[]), ~Q(pk__in=[])
+    meanwhile = {
+        Policy.Pending.SHOW: everything,
+        Policy.Pending.SHOW_PREVIOUS: Q(decision="allow"),
+    }.get(Policy.Pending(policy.on_pending), nothing)
+    if policy.on_outage == Policy.Outage.SAME_AS_PENDING:
+        return meanwhile
+    outage = everything if policy.on_outage == Policy.Outage.SHOW else nothing
+    return (~late & meanwhile) | (late & outage)
+
+
+class ModeratedQuerySet(QuerySet[M]):
+    """For hosts' managers: ``objects = ModeratedQuerySet.as_manager()``."""
+
+    def visible(self, user: Any = None) -> Any:
+        """See ``visible``."""
+        return visible(self, user)

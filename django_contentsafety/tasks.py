@@ -1,0 +1,204 @@
+"""Celery lives here and nowhere else: thin tasks, and the one sender, ``wake()``.
+
+Messages carry an alias and ids. They may be lost, doubled or late and change nothing:
+the rows are the queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Any, Literal
+
+from celery import current_app, shared_task
+from django.db import connections, transaction
+
+from .conf import settings
+from .flows import upkeep
+from .flows.moderate import drain
+from .flows.plans import load_plans
+
+logger = logging.getLogger(__name__)
+
+Mode = Literal["celery", "inline", "none"]
+
+#: After a failed send nobody tries for so long: the sweep finds the row (§1.2).
+PAUSE_SECONDS = 5.0
+#: The longest a send may take a save, in seconds (DESIGN §5).
+SEND_SECONDS = 0.5
+#: One wake-up in flight a process and alias (DESIGN §5).
+COALESCE_SECONDS = 0.1
+#: Rows an inline drain claims at once: the clock is looked at in between.
+INLINE_BATCH = 5
+
+_draining: ContextVar[bool] = ContextVar("contentsafety_draining", default=False)
+_paused_until = 0.0
+_sent_at: dict[str, float] = {}
+
+
+@shared_task(name="contentsafety.drain", ignore_result=True)
+def drain_task(using: str, hints: Sequence[int] = ()) -> None:
+    """Drain, then sweep: never the other way round, and never each from the other."""
+    drain(using, hints=hints)
+    # Saves within this time of the wake-up sent none of their own.
+    time.sleep(COALESCE_SECONDS)
+    drain(using)
+    upkeep.sweep(using)
+    upkeep.beat("drain")
+
+
+@shared_task(name="contentsafety.sweep", ignore_result=True)
+def sweep_task() -> None:
+    """For beat, every 30 seconds: what no wake-up came for."""
+    upkeep.advance_builds()
+    for using in upkeep.databases():
+        drain(using)
+        upkeep.sweep(using)
+    upkeep.beat("sweep")
+
+
+@shared_task(name="contentsafety.advance_build", ignore_result=True)
+def advance_build_task(job_pk: int) -> None:
+    """Take one build as far as it goes."""
+    upkeep.build.advance(job_pk)
+
+
+def wake_mode() -> Mode:
+    """``CONTENTSAFETY_WAKE``, or what the host's Celery app implies."""
+    if settings.WAKE is not None:
+        mode: Mode = settings.WAKE
+        return mode
+    conf = current_app.conf
+    # An eager task runs in the save: the inline drain does that within its bounds.
+    has_broker = bool(conf.broker_url or conf.broker_write_url)
+    return "celery" if has_broker and not conf.task_always_eager else "inline"
+
+
+class Wake:
+    """The one callback of a transaction, however many objects it saves."""
+
+    def __init__(self, using: str, hints: Sequence[int]) -> None:
+        self.using = using
+        self.hints = list(hints)
+
+    def __call__(self) -> None:
+        wake(self.using, self.hints)
+
+
+def wake_after_commit(using: str, hints: Sequence[int]) -> None:
+    """Wake once the transaction of ``using`` has committed; at once in autocommit."""
+    connection = connections[using]
+    if not connection.get_autocommit() and not connection.in_atomic_block:
+        return  # Manual transactions: on_commit raises, and the row waits in any case.
+    for _sids, callback, _robust in reversed(connection.run_on_commit):
+        if isinstance(callback, Wake):
+            callback.hints += hints
+            return
+    transaction.on_commit(Wake(using, hints), using=using, robust=True)
+
+
+def wake(using: str, hints: Sequence[int] = ()) -> None:
+    """Ask that the due rows of ``using`` be worked on soon. Never raises."""
+    try:
+        mode = wake_mode()
+        if mode == "inline":
+            drain_inline(using, hints)
+        elif mode == "celery":
+            _send(drain_task, using, list(hints)[: settings.BATCH_SIZE], key=using)
+    except Exception as error:
+        logger.warning(
+            "Waking failed with %s.", type(error).__name__, extra={"action": "wake"}
+        )
+
+
+def wake_build(job_pk: int) -> None:
+    """Ask that a build be advanced; inline, it runs here and now. Never raises."""
+    try:
+        mode = wake_mode()
+        if mode == "inline":
+            upkeep.build.advance(job_pk)
+        elif mode == "celery":
+            _send(advance_build_task, job_pk, key=f"build {job_pk}")
+    except Exception as error:
+        logger.warning(
+            "Waking failed with %s.", type(error).__name__, extra={"action": "wake"}
+        )
+
+
+def drain_inline(using: str, hints: Sequence[int] = ()) -> None:
+    """Drain in this process within the policies' ``inline_ms``; not re-entrant."""
+    if _draining.get():
+        return
+    token = _draining.set(True)
+    try:
+        plans = {s: p for s, p in load_plans().items() if p.inline_ms > 0}
+        if not plans:
+            return
+        seconds = max(plan.inline_ms for plan in plans.values()) / 1000
+        with _Patience(using, seconds):
+            drain(
+                using,
+                seconds=seconds,
+                hints=hints,
+                plans=plans,
+                nowait=True,
+                limit=INLINE_BATCH,
+            )
+    finally:
+        _draining.reset(token)
+
+
+class _Patience:
+    """On SQLite, a lock wait may last only as long as the inline drain itself."""
+
+    def __init__(self, using: str, seconds: float) -> None:
+        self.connection = connections[using]
+        self.milliseconds = int(seconds * 1000)
+        self.before: int | None = None
+
+    def __enter__(self) -> None:
+        if self.connection.vendor == "sqlite":
+            with self.connection.cursor() as cursor:
+                self.before = cursor.execute("PRAGMA busy_timeout").fetchone()[0]
+                self._set(min(self.milliseconds, self.before or 0))
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self.before is not None:
+            self._set(self.before)
+
+    def _set(self, milliseconds: int) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"PRAGMA busy_timeout={int(milliseconds)}")
+
+
+def _send(task: Any, *args: Any, key: str) -> None:
+    """One message: no retry, no result, no expiry; a broken broker is left alone."""
+    global _paused_until
+    now = time.monotonic()
+    if now < _paused_until or now - _sent_at.get(key, -1.0) < COALESCE_SECONDS:
+        return
+    _sent_at[key] = now
+    try:
+        with _connection() as connection:
+            task.apply_async(args=args, connection=connection, retry=False)
+    except Exception:
+        _paused_until = time.monotonic() + PAUSE_SECONDS
+        raise
+
+
+def _connection() -> Any:
+    """A connection of our own: the host's pool may wait for a broker for ever."""
+    app = current_app
+    options = dict(app.conf.broker_transport_options or {})
+    options |= {
+        "socket_timeout": SEND_SECONDS,
+        "socket_connect_timeout": SEND_SECONDS,
+        "read_timeout": SEND_SECONDS,
+        "write_timeout": SEND_SECONDS,
+        "max_retries": 0,
+    }
+    return app.connection_for_write(
+        connect_timeout=SEND_SECONDS, transport_options=options
+    )
