@@ -200,6 +200,7 @@ def _fit(matrix: Any, targets: NDArray[np.bool_], seed: int) -> _Model:
     scale = float(np.abs(found).max(initial=0.0)) / 127 or 1.0
     weights = np.zeros(DIMENSIONS, dtype=np.int8)
     weights[used] = np.rint(found / scale).astype(np.int8)
+    weights.flags.writeable = False
     return _Model(weights=weights, scale=scale, bias=float(model.intercept_[0]))
 
 
