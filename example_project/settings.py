@@ -113,6 +113,11 @@ if broker := env.str("CELERY_BROKER_URL", default=""):
     CELERY_BROKER_URL = broker
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
+# What no wake-up came for: a worker run with --beat looks every 30 seconds.
+CELERY_BEAT_SCHEDULE = {
+    "contentsafety-sweep": {"task": "contentsafety.sweep", "schedule": 30.0},
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(RUN_DIR / "celerybeat-schedule")
 
 CONTENTSAFETY_PROVIDERS = {
     "default": provider_from_url(

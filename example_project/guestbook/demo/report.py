@@ -41,8 +41,8 @@ def table(
     ]
     yield _line(heads, widths)
     yield "  ".join("─" * columns for columns in widths)
-    for row, outcome in zip(cells, outcomes, strict=True):
-        yield _line(row, widths, lambda cell, o=outcome: paint(cell, o.decision))
+    for row in cells:
+        yield _line(row, widths, paint)
 
 
 def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
@@ -75,10 +75,10 @@ def _cells(outcome: Outcome) -> tuple[str, ...]:
 def _line(
     cells: Sequence[str],
     widths: Sequence[int],
-    paint_decision: Callable[[str], str] = str,
+    paint: Callable[[str, str], str] = lambda cell, decision: cell,
 ) -> str:
     message, kind, decision, category, score = map(fit, cells, widths)
-    parts = [message, kind, paint_decision(decision), category, score]
+    parts = [message, kind, paint(decision, cells[2]), category, score]
     return "  ".join(parts).rstrip()
 
 

@@ -55,6 +55,9 @@ class Command(BaseCommand):
         if isinstance(sys.stdout, io.TextIOWrapper):
             # The messages hold emoji, which not every console can print.
             sys.stdout.reconfigure(errors="replace")
+        if serve:
+            # A port that can't be had is said now, not after the table.
+            server.free_port(port)
         try:
             self.prepare()
             self.moderate()
