@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -40,7 +41,15 @@ def guestbook(request: HttpRequest) -> HttpResponse:
         return redirect(f"{reverse('guestbook')}?{query}")
     entries = Entry.objects.visible(request.user)
     page = Paginator(entries, PAGE_SIZE).get_page(request.GET.get("page"))
-    context = {"form": form, "page": page, "written": _written(request)}
+    written = _written(request)
+    own = [entry for entry in page if _is_author(request, entry)]
+    context = {
+        "form": form,
+        "page": page,
+        "written": written,
+        "own": own,
+        "published": _published([*own, written] if written else own),
+    }
     return render(request, "guestbook/page.html", context)
 
 
@@ -65,7 +74,17 @@ def _written(request: HttpRequest) -> Entry | None:
     entry = Entry.objects.filter(pk=int(value)).first()
     if entry is None:
         return None
-    user = request.user
-    if user.is_authenticated and entry.author_id == user.pk:
-        return entry
-    return entry if entry.pk in request.session.get(OWN_ENTRIES, []) else None
+    own = request.session.get(OWN_ENTRIES, [])
+    return entry if entry.pk in own or _is_author(request, entry) else None
+
+
+def _is_author(request: HttpRequest, entry: Entry) -> bool:
+    return request.user.is_authenticated and entry.author_id == request.user.pk
+
+
+def _published(entries: Sequence[Entry]) -> set[int]:
+    """Return the keys of those that a stranger may read: authors see more."""
+    if not entries:
+        return set()
+    keys = [entry.pk for entry in entries]
+    return set(Entry.objects.visible().filter(pk__in=keys).values_list("pk", flat=True))
