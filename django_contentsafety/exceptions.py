@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 from django.core.exceptions import ImproperlyConfigured
+
+
+def describe(error: BaseException) -> str:
+    """``error`` for a log: its class and where it arose, never its message.
+
+    A message, and a traceback with its locals, may hold the text or a key.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    where = (
+        f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    )
+    return f"{type(error).__name__}{where}"
 
 
 class ContentSafetyError(Exception):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router
 
@@ -59,7 +61,7 @@ class ModelModeration:
         """The author (a user, its key, or None)."""
         if callable(self.author):
             return self.author(obj)
-        path = self.author or self._default_author()
+        path = self.author or self._default_author
         if not path:
             return None
         *parents, last = path.split(".")
@@ -68,15 +70,12 @@ class ModelModeration:
         # The key column, not the related object: a save must not cost a query.
         return getattr(obj, f"{last}_id", None) or getattr(obj, last, None)
 
+    @cached_property
     def _default_author(self) -> str | None:
-        from django.contrib.auth import get_user_model
-
         user = get_user_model()
+        fields = {field.name: field for field in self.model._meta.fields}
         for name in AUTHOR_NAMES:
-            try:
-                related = self.model._meta.get_field(name).related_model
-            except LookupError:
-                continue
+            related = fields[name].related_model if name in fields else None
             if isinstance(related, type) and issubclass(user, related):
                 return name
         return None

@@ -16,6 +16,7 @@ from celery import current_app, shared_task
 from django.db import connections, transaction
 
 from .conf import settings
+from .exceptions import describe
 from .flows import upkeep
 from .flows.moderate import drain
 from .flows.plans import load_plans
@@ -108,9 +109,7 @@ def wake(using: str, hints: Sequence[int] = ()) -> None:
         elif mode == "celery":
             _send(drain_task, using, list(hints)[: settings.BATCH_SIZE], key=using)
     except Exception as error:
-        logger.warning(
-            "Waking failed with %s.", type(error).__name__, extra={"action": "wake"}
-        )
+        logger.warning("Waking failed: %s.", describe(error), extra={"action": "wake"})
 
 
 def wake_build(job_pk: int) -> None:
@@ -122,9 +121,7 @@ def wake_build(job_pk: int) -> None:
         elif mode == "celery":
             _send(advance_build_task, job_pk, key=f"build {job_pk}")
     except Exception as error:
-        logger.warning(
-            "Waking failed with %s.", type(error).__name__, extra={"action": "wake"}
-        )
+        logger.warning("Waking failed: %s.", describe(error), extra={"action": "wake"})
 
 
 def drain_inline(using: str, hints: Sequence[int] = ()) -> None:

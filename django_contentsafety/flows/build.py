@@ -26,6 +26,7 @@ from ..exceptions import (
     ProviderError,
     RateLimited,
     RefusedError,
+    describe,
 )
 from ..models import BuildJob, Category, CategoryVersion, DbNow, LogEntry, Policy
 from ..providers import BuildRequest, Provider, providers
@@ -161,7 +162,7 @@ def advance(job_pk: int, *, progress: Progress | None = None) -> bool:
         else:
             _ask_for_help(job, error.code, str(error))
     except Exception as error:
-        logger.error("Build %s failed with %s.", job.pk, type(error).__name__)
+        logger.error("Build %s failed: %s.", job.pk, describe(error))
         _ask_for_help(
             job, "bug", _("An error in the software (%s).") % type(error).__name__
         )

@@ -19,7 +19,7 @@ from django.db.models import Q
 from ..conf import settings
 from ..decisions import Decision
 from ..documents import Document
-from ..exceptions import ContentError, ProviderError, RateLimited
+from ..exceptions import ContentError, ProviderError, RateLimited, describe
 from ..models import ModerationState
 from ..registry import registry
 from ..verdicts import Verdict
@@ -204,8 +204,8 @@ def _finish(
     except Exception as error:
         # A lock that can't be had, a database hiccup: due again, never lost.
         logger.warning(
-            "Completing a moderation failed (%s).",
-            type(error).__name__,
+            "Completing a moderation failed: %s.",
+            describe(error),
             extra={"action": "complete", "state_id": cases[0].row.pk},
         )
         for case in cases:
@@ -229,8 +229,8 @@ def _give_up(case: Case, using: str, counts: DrainCounts) -> None:
     if code == "bug":
         # The id only: the exception's message may hold the text.
         logger.error(
-            "Moderating failed with %s.",
-            type(error).__name__,
+            "Moderating failed: %s.",
+            describe(error),
             extra={"action": "analyze", "state_id": row.pk},
         )
     if isinstance(error, ContentError) or row.attempts >= MAX_TRIES.get(code, 10**9):
@@ -253,7 +253,7 @@ def _release(
 ) -> None:
     if delay is None:
         cap = min(BACKOFF_CAP, BACKOFF_BASE * 2 ** min(row.attempts, 10))
-        delay = random.uniform(0, cap)
+        delay = random.uniform(0, cap)  # noqa: S311
     states = ModerationState.objects.using(using)
     if states.release(row, code=code, delay=delay, refund=refund):
         counts.released += 1

@@ -129,17 +129,17 @@ class Sample(models.Model):
     def __str__(self) -> str:
         return f"{'+' if self.is_positive else '−'} {self.text[:60]}"
 
-    def clean(self) -> None:
-        if not self.text.strip():
-            raise ValidationError({"text": _("A sample needs a text.")})
-        # Before validate_constraints, which compares the hash.
-        self.text_hash = text_hash(self.text)
-
     def save(self, **kwargs: Any) -> None:
         self.text_hash = text_hash(self.text)
         if (names := kwargs.get("update_fields")) and "text" in names:
             kwargs["update_fields"] = {*names, "text_hash"}
         super().save(**kwargs)
+
+    def clean(self) -> None:
+        if not self.text.strip():
+            raise ValidationError({"text": _("A sample needs a text.")})
+        # Before validate_constraints, which compares the hash.
+        self.text_hash = text_hash(self.text)
 
 
 class CategoryVersion(models.Model):

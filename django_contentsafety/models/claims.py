@@ -170,7 +170,9 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
             lease_token=token,
             # A lease that ran out is a worker that died over this text.
             crashes=Case(
-                When(state="leased", then=F("crashes") + 1), default=F("crashes")
+                When(state="leased", then=F("crashes") + 1),
+                default=F("crashes"),
+                output_field=models.PositiveIntegerField(),
             ),
             attempts=F("attempts") + 1,
             lease_until=DbNow() + timedelta(seconds=lease),

@@ -171,6 +171,10 @@ class PolicyRule(models.Model):
     def __str__(self) -> str:
         return f"{self.category} ({self.provider})"
 
+    def save(self, **kwargs: Any) -> None:
+        self.full_clean()
+        super().save(**kwargs)
+
     def clean(self) -> None:
         """Refuse what its provider can't answer, in words for the person saving."""
         if self.review_at is None and self.block_at is None:
@@ -193,10 +197,6 @@ class PolicyRule(models.Model):
         )
         if problem:
             raise ValidationError({"category": problem})
-
-    def save(self, **kwargs: Any) -> None:
-        self.full_clean()
-        super().save(**kwargs)
 
     def as_rule(self) -> Rule:
         """The value object ``decisions.decide`` works on."""
