@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import struct
 from typing import Any, NoReturn
 
@@ -35,6 +34,7 @@ _VERSION = struct.Struct(">H")
 _LENGTH = struct.Struct(">I")
 _BODY = len(_MAGIC) + _VERSION.size + hashlib.sha256().digest_size
 _NUMBERS = ("scale", "bias", "slope", "offset", "threshold")
+_BOUND = 1e12
 _REBUILD = "Build the version again."
 
 
@@ -137,8 +137,9 @@ def _header(encoded: bytes) -> dict[str, Any]:
             _refuse(f"Its header lacks {key}.")
     for key in _NUMBERS:
         value = header.get(key)
-        if not isinstance(value, float) or not math.isfinite(value):
-            _refuse(f"Its header lacks {key}.")
+        # Written so that NaN fails, too; the bound keeps every logit finite.
+        if not isinstance(value, float) or not abs(value) < _BOUND:
+            _refuse(f"Its header has no usable {key}.")
     if header["scale"] <= 0 or header["slope"] <= 0:
         _refuse("Its scale or slope is not above 0.")
     if not 0 <= header["threshold"] <= 1:

@@ -12,6 +12,8 @@ __all__ = ["fit_platt"]
 
 # Keeps the order of scores where the logits tell nothing or mislead.
 _MIN_SLOPE = 1e-6
+# Logits that differ less than this differ by rounding.
+_MIN_WIDTH = 1e-6
 
 
 def fit_platt(
@@ -30,7 +32,7 @@ def fit_platt(
     positives = int(targets.sum())
     negatives = len(targets) - positives
     width = float(np.std(logits))
-    if not positives or not negatives or width < 1e-12:
+    if not positives or not negatives or width < _MIN_WIDTH:
         return _MIN_SLOPE, 0.0
     wanted = np.where(targets, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     shares = np.where(targets, 0.5 / positives, 0.5 / negatives)

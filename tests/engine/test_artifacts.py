@@ -103,6 +103,7 @@ BAD_HEADERS = {
     "weights below zero": ({"nonzero": -16384}, "another size"),
     "scale is NaN": ({"scale": float("nan")}, "scale"),
     "bias is infinite": ({"bias": float("-inf")}, "bias"),
+    "bias is huge": ({"bias": 1e300}, "bias"),
     "bias is text": ({"bias": "1"}, "bias"),
     "scale is 0": ({"scale": 0.0}, "above 0"),
     "slope below 0": ({"slope": -1.0}, "above 0"),

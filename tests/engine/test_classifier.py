@@ -13,6 +13,7 @@ from django_contentsafety.engine.classifier import train
 from django_contentsafety.engine.errors import TrainingError
 from django_contentsafety.engine.features import MAX_CHARS
 from django_contentsafety.engine.folds import assign_folds, group_texts
+from django_contentsafety.engine.head import sigmoid
 from django_contentsafety.engine.samples import Sample
 
 from .made_up import NEGATIVE, POSITIVE, make_samples, make_text
@@ -236,6 +237,25 @@ def test_platt_finds_the_curve_that_made_the_labels(slope, offset):
     labels = rng.random(40_000) < 1 / (1 + np.exp(-(slope * logits + offset)))
     found = fit_platt(logits, labels)
     assert found == pytest.approx((slope, offset), rel=0.05, abs=0.05)
+
+
+def test_platt_gives_both_labels_the_same_weight():
+    np = pytest.importorskip("numpy")
+    rng = np.random.default_rng(1)
+    labels = np.array([True, False] * 500)
+    logits = rng.normal(labels * 1.0, 1.0)
+    # Nine more copies of each positive tell nothing new.
+    more = np.concatenate([logits, *[logits[labels]] * 9])
+    more_labels = np.concatenate([labels, *[labels[labels]] * 9])
+    assert fit_platt(more, more_labels) == pytest.approx(
+        fit_platt(logits, labels), abs=0.02
+    )
+
+
+@pytest.mark.parametrize("logit", [1e308, -1e308, math.inf, -math.inf, 800, -800])
+def test_a_score_stays_within_its_range(logit):
+    assert 0 <= sigmoid(logit) <= 1
+    assert sigmoid(logit) == pytest.approx(float(logit > 0))
 
 
 def test_platt_keeps_the_order_of_logits_that_mislead():

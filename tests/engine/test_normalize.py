@@ -91,6 +91,13 @@ def test_a_squeezed_pair_stands_for_the_whole_run():
     assert normalized.squeezed == {start + 1}
 
 
+def test_each_squeezed_run_is_known():
+    normalized = normalize("aaaa bbbb cccc")
+    assert normalized.text == "aa bb cc"
+    assert normalized.squeezed == {1, 4, 7}
+    assert normalized.span(6, 8) == (10, 14)
+
+
 @given(any_text)
 def test_case_makes_no_difference_in_ascii(text):
     text = "".join(char for char in text if char.isascii())

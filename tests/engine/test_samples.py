@@ -5,6 +5,7 @@ import json
 import logging
 import pickle
 import traceback
+import tracemalloc
 
 import pytest
 from hypothesis import given, strategies as st
@@ -146,6 +147,17 @@ def test_long_lines_count_for_nothing_but_their_number():
     parsed = parse_jsonl(data, max_line_bytes=100)
     assert codes(parsed) == [(1, "line_too_long")]
     assert [line for line, _ in parsed.samples] == [2]
+
+
+def test_a_line_that_is_too_long_is_not_kept_in_memory():
+    tracemalloc.start()
+    try:
+        parsed = parse_jsonl(b"x" * 100_000 for _ in range(190))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert codes(parsed) == [(1, "line_too_long")]
+    assert peak < 4_000_000
 
 
 def test_a_line_at_the_limit_is_read():
