@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from ....flows import upkeep
+from ....flows.moderate import drain
+
+
+class Command(BaseCommand):
+    help = (
+        "Moderate what waits, advance builds and sweep, then stop: for cron, and for "
+        "what an inline drain left."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--seconds",
+            type=float,
+            default=None,
+            help="Stop after so long (default: when nothing is due any more).",
+        )
+        parser.add_argument(
+            "--database",
+            action="append",
+            help="Only this alias; may be repeated (default: all moderated ones).",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        upkeep.advance_builds()
+        for alias in options["database"] or upkeep.databases():
+            counts = drain(alias, seconds=options["seconds"] or 24 * 3600)
+            swept = upkeep.sweep(alias)
+            self.stdout.write(
+                f"{alias}: {counts.decided} decided, {counts.released} put back, "
+                f"{counts.exhausted + swept.poisoned + swept.too_old} for a person, "
+                f"{counts.stale + counts.gone} out of date"
+            )
+        upkeep.beat("drain")
