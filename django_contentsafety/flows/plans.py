@@ -143,6 +143,13 @@ def load_plan(slug: str) -> Plan | None:
     return load_plans([slug]).get(slug)
 
 
+def explain_problem(policy: Policy) -> str:
+    """Why ``policy`` can't decide anything, in words, whatever its mode; empty where
+    it can."""
+    named = set(policy.rules.values_list("category", flat=True))
+    return _plan(policy, _references(named - set(HarmCategory.values))).problem
+
+
 def _plan(policy: Policy, references: Mapping[str, CustomCategory]) -> Plan:
     rules = tuple(rule.as_rule() for rule in policy.rules.all())
     sources: list[Source] = []
