@@ -31,11 +31,11 @@ def check_settings(**kwargs: Any) -> Iterator[CheckMessage]:
     """Settings that are misspelled, out of range, or can't work."""
     known = known_settings()
     for name in dir(django_settings):
-            yield Error(
-                f"{name} is no setting of ours.",
-                hint=f"Known are: {', '.join(known)}.",
-                id="contentsafety.E001",
-            )
+        yield Error(
+            f"{name} is no setting of ours.",
+            hint=f"Known are: {', '.join(known)}.",
+            id="contentsafety.E001",
+        )
     choices = {
         "WAKE": ("celery", "inline", "none", None),
         "STORE_TEXT": ("never", "review_only", "always"),
@@ -130,8 +130,6 @@ def check_rows(databases: Sequence[str] | None = None, **kwargs: Any) -> Any:
         except DatabaseError:
             continue  # Not migrated yet.
     return messages
-
-
 
 
 def _check_key(moderation: ModelModeration) -> Iterator[CheckMessage]:

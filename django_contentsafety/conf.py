@@ -7,12 +7,14 @@ settings do, with ``provider_from_url`` to help.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.encoding import force_bytes
 
 LOCAL = "django_contentsafety.providers.local.LocalProvider"
 DUMMY = "django_contentsafety.providers.dummy.DummyProvider"
@@ -65,10 +67,10 @@ def known_settings() -> list[str]:
 def hash_keys() -> list[bytes]:
     """The content hash's keys, newest first."""
     newest = settings.HASH_KEY or django_settings.SECRET_KEY
-    older = settings.HASH_KEY_FALLBACKS
+    older: Sequence[str | bytes] | None = settings.HASH_KEY_FALLBACKS
     if older is None:
         older = [] if settings.HASH_KEY else django_settings.SECRET_KEY_FALLBACKS
-    return [str(key).encode() for key in [newest, *older]]
+    return [force_bytes(key) for key in [newest, *older]]
 
 
 def provider_from_url(

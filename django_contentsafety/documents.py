@@ -77,7 +77,7 @@ def object_key(model: type[Model], value: Any, using: str) -> str:
 
     Equal, on every database, to ``Cast("pk", CharField(max_length=255))``.
     """
-    field = model._meta.pk
+    field: Any = model._meta.pk
     # A multi-table child's key is its parent's; the column's own kind decides.
     while field.remote_field is not None:
         field = field.target_field

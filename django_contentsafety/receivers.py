@@ -24,6 +24,8 @@ from .flows.submit import submit
 from .models import ModerationResult, ModerationState
 from .registry import ModelModeration, registry
 
+_METHOD = "_save_table"
+
 #: The parameters of ``Model._save_table`` that the wrapper was written for; held to
 #: Django's own by a test and a check. It is private, but called once a table.
 SIGNATURE = (
@@ -50,12 +52,12 @@ def connect(model: type[Model]) -> None:
 
 def disconnect(model: type[Model]) -> None:
     """Undo ``connect``."""
-    if getattr(model.__dict__.get("_save_table"), "contentsafety", False):
-        original = model.__dict__["_save_table"].original
+    if getattr(model.__dict__.get(_METHOD), "contentsafety", False):
+        original = model.__dict__[_METHOD].original
         if original is None:
-            del model._save_table
+            delattr(model, _METHOD)
         else:
-            model._save_table = original  # type: ignore[method-assign]
+            setattr(model, _METHOD, original)
     for cls in _family(model):
         if not registry.covering(cls):
             post_save.disconnect(sender=cls, dispatch_uid=_uid("save", cls))
@@ -64,11 +66,11 @@ def disconnect(model: type[Model]) -> None:
 
 def signature_fits() -> bool:
     """Whether this Django's ``_save_table`` is the one we know."""
-    return tuple(inspect.signature(Model._save_table).parameters) == SIGNATURE
+    return tuple(inspect.signature(getattr(Model, _METHOD)).parameters) == SIGNATURE
 
 
 def _wrap(model: type[Model]) -> None:
-    own: Any = model.__dict__.get("_save_table")
+    own: Any = model.__dict__.get(_METHOD)
     if getattr(own, "contentsafety", False):
         return
 
@@ -83,7 +85,9 @@ def _wrap(model: type[Model]) -> None:
     ) -> Any:
         # Resolved now, not captured: a sibling's override in the MRO must still run.
         proceed: Any = (
-            own.__get__(self) if own is not None else super(model, self)._save_table  # type: ignore[misc]
+            own.__get__(self)
+            if own is not None
+            else getattr(super(model, self), _METHOD)
         )
         arguments = (raw, cls, force_insert, force_update, using, update_fields)
         moderation = registry.get(model)
@@ -108,9 +112,10 @@ def _wrap(model: type[Model]) -> None:
         self.__dict__.setdefault(_MARK, {})[model] = hints
         return updated
 
-    _save_table.contentsafety = True  # type: ignore[attr-defined]
-    _save_table.original = own  # type: ignore[attr-defined]
-    model._save_table = _save_table  # type: ignore[assignment,method-assign]
+    wrapper: Any = _save_table
+    wrapper.contentsafety = True
+    wrapper.original = own
+    setattr(model, _METHOD, wrapper)
 
 
 def _is_watched(

@@ -17,7 +17,7 @@ from django.db import connections, transaction
 
 from .conf import settings
 from .exceptions import describe
-from .flows import upkeep
+from .flows import build, upkeep
 from .flows.moderate import drain
 from .flows.plans import load_plans
 
@@ -63,7 +63,7 @@ def sweep_task() -> None:
 @shared_task(name="contentsafety.advance_build", ignore_result=True)
 def advance_build_task(job_pk: int) -> None:
     """Take one build as far as it goes."""
-    upkeep.build.advance(job_pk)
+    build.advance(job_pk)
 
 
 def wake_mode() -> Mode:
@@ -93,7 +93,8 @@ def wake_after_commit(using: str, hints: Sequence[int]) -> None:
     connection = connections[using]
     if not connection.get_autocommit() and not connection.in_atomic_block:
         return  # Manual transactions: on_commit raises, and the row waits in any case.
-    for _sids, callback, _robust in reversed(connection.run_on_commit):
+    for entry in reversed(connection.run_on_commit):
+        callback = entry[1]
         if isinstance(callback, Wake):
             callback.hints += hints
             return
@@ -117,7 +118,7 @@ def wake_build(job_pk: int) -> None:
     try:
         mode = wake_mode()
         if mode == "inline":
-            upkeep.build.advance(job_pk)
+            build.advance(job_pk)
         elif mode == "celery":
             _send(advance_build_task, job_pk, key=f"build {job_pk}")
     except Exception as error:

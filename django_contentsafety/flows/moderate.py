@@ -230,7 +230,7 @@ def _give_up(case: Case, using: str, counts: DrainCounts) -> None:
         # The id only: the exception's message may hold the text.
         logger.error(
             "Moderating failed: %s.",
-            describe(error),
+            describe(error) if error else "no answer",
             extra={"action": "analyze", "state_id": row.pk},
         )
     if isinstance(error, ContentError) or row.attempts >= MAX_TRIES.get(code, 10**9):

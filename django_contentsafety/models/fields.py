@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 if TYPE_CHECKING:
     # Generic to the type checker alone.
-    TextColumn = CharField[Any, Any]
+    TextColumn = CharField[Any, str]
 else:
     TextColumn = CharField
 

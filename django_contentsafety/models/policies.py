@@ -92,7 +92,7 @@ class Policy(models.Model):
             "where every provider runs in this process, else 0."
         ),
     )
-    blocklists = models.ManyToManyField(
+    blocklists: models.ManyToManyField[Blocklist, Any] = models.ManyToManyField(
         "Blocklist", verbose_name=_("blocklists"), blank=True, related_name="policies"
     )
     created_at = models.DateTimeField(db_default=DbNow(), editable=False)

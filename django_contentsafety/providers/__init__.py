@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asgiref.local import Local
 from django.core.exceptions import ValidationError
@@ -28,7 +28,14 @@ __all__ = [
 ]
 
 
-class ProviderHandler(BaseConnectionHandler):
+if TYPE_CHECKING:
+    # Generic to the type checker alone.
+    Handler = BaseConnectionHandler[Provider]
+else:
+    Handler = BaseConnectionHandler
+
+
+class ProviderHandler(Handler):
     """One instance of each provider a thread, made on first use."""
 
     exception_class = InvalidProvider
@@ -62,6 +69,12 @@ class ProviderHandler(BaseConnectionHandler):
                 f"There is no provider {alias!r} in CONTENTSAFETY_PROVIDERS."
             )
         return super().__getitem__(alias)
+
+    def reset(self) -> None:
+        """Forget the settings and every instance made from them."""
+        self.__dict__.pop("settings", None)
+        self._settings = None
+        self._connections = Local()
 
     def __contains__(self, alias: object) -> bool:
         return alias in self.settings
@@ -119,9 +132,7 @@ def explain_unanswerable(
 def _reset(*, setting: str, **kwargs: Any) -> None:
     """Make ``override_settings`` take effect."""
     if setting == "CONTENTSAFETY_PROVIDERS":
-        providers.__dict__.pop("settings", None)
-        providers._settings = None
-        providers._connections = Local()
+        providers.reset()
 
 
 setting_changed.connect(_reset, dispatch_uid="contentsafety.providers")

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from ....flows import upkeep
-from ....flows.moderate import drain
+from ...flows import upkeep
+from ...flows.moderate import drain
 
 
 class Command(BaseCommand):

@@ -9,10 +9,10 @@ from django.core.validators import validate_slug
 from django.db import transaction
 from django.db.models import F
 
-from ....exceptions import RefusedError
-from ....flows.policies import switch_mode, would_have_hidden
-from ....models import LogEntry, Policy, PolicyRule
-from ....verdicts import Scale
+from ...exceptions import RefusedError
+from ...flows.policies import switch_mode, would_have_hidden
+from ...models import LogEntry, Policy, PolicyRule
+from ...verdicts import Scale
 
 
 def parse_rule(word: str) -> dict[str, Any]:
