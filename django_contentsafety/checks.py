@@ -31,11 +31,12 @@ def check_settings(**kwargs: Any) -> Iterator[CheckMessage]:
     """Settings that are misspelled, out of range, or can't work."""
     known = known_settings()
     for name in dir(django_settings):
-        yield Error(
-            f"{name} is no setting of ours.",
-            hint=f"Known are: {', '.join(known)}.",
-            id="contentsafety.E001",
-        )
+        if name.startswith("CONTENTSAFETY_") and name not in known:
+            yield Error(
+                f"{name} is no setting of ours.",
+                hint=f"Known are: {', '.join(known)}.",
+                id="contentsafety.E001",
+            )
     choices = {
         "WAKE": ("celery", "inline", "none", None),
         "STORE_TEXT": ("never", "review_only", "always"),
