@@ -46,7 +46,7 @@ version = build.freeze(category, by="setup")
 build.run(build.start(version, by="setup"))
 build.activate(version, by="setup")
 call_command(
-    "contentsafety_policy", "comments", live=True, rule=["crypto-scam:score:0.5:0.9"]
+    "contentsafety_policy", "comments", "--live", "--rule", "crypto-scam:score:0.5:0.9"
 )
 
 

@@ -192,8 +192,10 @@ def _fit(matrix: Any, targets: NDArray[np.bool_], seed: int) -> _Model:
 
     # A bucket that no sample touches has weight 0 in any case.
     used = np.unique(matrix.indices)
+    # Liblinear's Newton method is deterministic and, on sparse rows this wide, some ten
+    # times as fast as L-BFGS. That it shrinks the bias as well, calibration undoes.
     model = LogisticRegression(
-        C=_C, class_weight="balanced", max_iter=1000, random_state=seed
+        C=_C, class_weight="balanced", solver="liblinear", random_state=seed
     )
     model.fit(matrix[:, used], targets)
     found = model.coef_[0]

@@ -7,11 +7,10 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_slug
 from django.db import transaction
-from django.db.models import F
 
 from ...exceptions import RefusedError
-from ...flows.policies import switch_mode, would_have_hidden
-from ...models import LogEntry, Policy, PolicyRule
+from ...flows.policies import record_change, switch_mode, would_have_hidden
+from ...models import Policy, PolicyRule
 from ...verdicts import Scale
 
 
@@ -94,8 +93,7 @@ class Command(BaseCommand):
             if not policy.rules.filter(category=category).delete()[0]:
                 raise RefusedError(f"{policy} has no rule for {category}.")
         if created or options["rules"] or options["remove"]:
-            Policy.objects.filter(pk=policy.pk).update(version=F("version") + 1)
-            LogEntry.objects.create(event="policy_changed", subject=policy.slug)
+            record_change(policy, by="")
         if options["mode"]:
             switch_mode(policy, options["mode"], by="")
         policy.refresh_from_db()
