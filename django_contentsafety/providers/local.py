@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Warning
 
 from ..engine import artifacts, classifier
 from ..engine.errors import EngineError
+from ..engine.features import MAX_CHARS
 from ..engine.samples import parse_jsonl
 from ..exceptions import BuildFailed, ProtocolError, UnsupportedFeature
 from ..verdicts import CategoryScore, Scale, Span, Verdict
@@ -20,6 +21,8 @@ from .base import Asked, BuildRequest, BuildState, CustomCategory, Progress, Pro
 if TYPE_CHECKING:
     from ..engine.classifier import Head
 
+#: Code points two parts of a long text share, so that no phrase is torn apart.
+OVERLAP = 500
 #: Explanations below this score would only be noise (they cost one pass a text).
 EXPLAIN_FROM = 0.2
 
@@ -51,11 +54,7 @@ class LocalProvider(Provider):
                     alias=self.alias,
                 )
             heads.append((category, self._head(category)))
-        scored = [head.score(texts) for _, head in heads]
-        return [
-            self._verdict(text, [(*head, s[i]) for head, s in zip(heads, scored)])  # noqa: B905
-            for i, text in enumerate(texts)
-        ]
+        return [self._verdict(text, heads) for text in texts]
 
     def register(self, request: BuildRequest) -> str:
         # The content is part of the name, so no cache ever mixes two databases' v1.
@@ -118,33 +117,46 @@ class LocalProvider(Provider):
             ) from None
 
     def _verdict(
-        self, text: str, answers: Sequence[tuple[CustomCategory, Head, float]]
+        self, text: str, heads: Sequence[tuple[CustomCategory, Head]]
     ) -> Verdict:
-        spans = tuple(
-            Span(
-                field="",
-                start=token.start,
-                end=token.end,
-                category=category.name,
-                weight=round(token.weight, 4),
-            )
-            for category, head, score in answers
-            if score >= EXPLAIN_FROM
-            for token in head.explain(text)
-        )
-        return Verdict(
-            source=self.alias,
-            scores=tuple(
+        parts = windows(text)
+        scores: list[CategoryScore] = []
+        spans: list[Span] = []
+        for category, head in heads:
+            found = head.score([text[start:end] for start, end in parts])
+            # A text is as bad as its worst part; nothing is cut off.
+            score, (start, end) = max(zip(found, parts, strict=True))
+            scores.append(
                 CategoryScore(
                     category=category.name,
                     score=round(score, 6),
                     detected=score >= head.threshold,
                 )
-                for category, head, score in answers
-            ),
-            spans=spans,
-            versions={category.name: category.version for category, _, _ in answers},
+            )
+            if score >= EXPLAIN_FROM:
+                spans += [
+                    Span(
+                        field="",
+                        start=start + token.start,
+                        end=start + token.end,
+                        category=category.name,
+                        weight=round(token.weight, 4),
+                    )
+                    for token in head.explain(text[start:end])
+                ]
+        return Verdict(
+            source=self.alias,
+            scores=tuple(scores),
+            spans=tuple(spans),
+            versions={category.name: category.version for category, _ in heads},
         )
+
+
+def windows(text: str) -> list[tuple[int, int]]:
+    """Ranges that cover ``text``, each within what the engine looks at, overlapping."""
+    step = MAX_CHARS - OVERLAP
+    starts = range(0, max(len(text) - OVERLAP, 1), step)
+    return [(start, min(start + MAX_CHARS, len(text))) for start in starts]
 
 
 @lru_cache(maxsize=64)
