@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -82,29 +82,28 @@ def provider_from_url(
     ``azure://NAME.cognitiveservices.azure.com`` is Azure AI Content Safety. The query
     gives further options. Everything is percent-decoded. A key may stand in the URL
     (``azure://:KEY@…``), better in ``key`` (its own variable) or ``key_file`` (a
-    mounted secret, read here). Raise ImproperlyConfigured, without repeating the key,
-    for what can't be read.
+    mounted secret, read here); space around it is dropped. Raise
+    ImproperlyConfigured, without repeating the key, for what can't be read.
     """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
+    parts = _split(url)
+    if parts is None:
         raise ImproperlyConfigured(
             "The provider URL can't be read: check its host and port."
-        ) from None
-    options: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True))
+        )
+    if parts.fragment or "@" in parts.path:
+        # Half a key would be taken for something else, and sent somewhere.
+        raise ImproperlyConfigured(
+            "A key in a provider URL must be percent-encoded: / is %2F, # is %23."
+        )
+    options = _options(parts.query)
     secrets = [
-        value
-        for value in (unquote(parts.password or parts.username or ""), key)
-        if value
+        unquote(parts.password or parts.username or ""),
+        str(options.pop("key", "")),
+        key or "",
     ]
     if key_file is not None:
-        try:
-            secrets.append(Path(key_file).read_text(encoding="utf-8").strip())
-        except OSError as error:
-            raise ImproperlyConfigured(
-                f"The key file {key_file} can't be read: {error.strerror}."
-            ) from None
+        secrets.append(_read_key(key_file))
+    secrets = [secret.strip() for secret in secrets if secret.strip()]
     if len(secrets) > 1:
         raise ImproperlyConfigured(
             "The provider's key is given twice: keep one of URL, key and key_file."
@@ -116,13 +115,14 @@ def provider_from_url(
             )
         backend = LOCAL if parts.scheme == "local" else DUMMY
     elif parts.scheme == "azure":
-        if not parts.hostname:
+        if not parts.hostname or "endpoint" in options:
             raise ImproperlyConfigured(
-                "azure:// needs the resource's host, as in "
+                "azure:// needs the resource's host as its endpoint, as in "
                 "azure://NAME.cognitiveservices.azure.com."
             )
         backend = AZURE
-        host = parts.hostname + (f":{port}" if port else "")
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        host += f":{parts.port}" if parts.port else ""
         options["endpoint"] = f"https://{host}{unquote(parts.path).rstrip('/')}"
         if secrets:
             options["key"] = secrets[0]
@@ -135,3 +135,38 @@ def provider_from_url(
     if options:
         entry["OPTIONS"] = options
     return entry
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        # Not raised on: its message quotes what stands where the port should be,
+        # which may be a piece of the key.
+        return None
+    return parts
+
+
+def _options(query: str) -> dict[str, Any]:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    options: dict[str, Any] = dict(pairs)
+    if len(options) != len(pairs):
+        raise ImproperlyConfigured("The provider URL gives an option twice.")
+    return options
+
+
+def _read_key(path: str | Path) -> str:
+    try:
+        key: str | None = Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"The key file {path} can't be read: {error.strerror}."
+        ) from None
+    except UnicodeDecodeError:
+        key = None  # Not raised on: it carries the bytes of the key.
+    if key is None:
+        raise ImproperlyConfigured(f"The key file {path} is not UTF-8.")
+    if not key:
+        raise ImproperlyConfigured(f"The key file {path} is empty.")
+    return key
