@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from math import isnan
 from typing import Any
 
 from django.db.models.enums import TextChoices
@@ -106,7 +107,9 @@ def is_unsure(rules: Iterable[Rule], verdicts: Mapping[str, Verdict]) -> bool:
 def _value(rule: Rule, verdicts: Mapping[str, Verdict]) -> float | None:
     verdict = verdicts.get(rule.provider)
     score = verdict.score_for(rule.category) if verdict else None
-    return score.on(rule.scale) if score else None
+    value = score.on(rule.scale) if score else None
+    # Not a number is below every threshold: it would pass for "nothing found".
+    return None if value is None or isnan(value) else value
 
 
 def _apply(rule: Rule, verdicts: Mapping[str, Verdict]) -> list[Reason]:
