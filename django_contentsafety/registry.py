@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from inspect import signature
+from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth import get_user_model
@@ -31,22 +33,27 @@ class ModelModeration:
     policy: str = "default"
     #: Several policies at once, each with its own fields; replaces the two above.
     policies: Mapping[str, Sequence[str]] = {}
-    #: A field path ("post.author") or a callable of the object; None = a foreign key
-    #: to the user model with one of ``AUTHOR_NAMES``.
+    #: A field path ("post.author"), a callable of the object or a method; None = a
+    #: foreign key to the user model with one of ``AUTHOR_NAMES``.
     author: str | Callable[[Any], Any] | None = None
 
     def __init__(self, model: type[Model]) -> None:
         self.model = model
         self.label = model._meta.label_lower
         documents = self.policies or {self.policy: self.fields}
-        self.documents = {
-            slug: tuple(fields) for slug, fields in sorted(documents.items())
-        }
-        for slug, fields in self.documents.items():
+        for slug, fields in documents.items():
+            if isinstance(fields, str):
+                raise ImproperlyConfigured(
+                    f"{type(self).__name__} gives one string as the fields of the "
+                    f"policy {slug!r}: write a list, as in [{fields!r}]."
+                )
             if not fields:
                 raise ImproperlyConfigured(
                     f"{type(self).__name__} names no fields for the policy {slug!r}."
                 )
+        self.documents = {
+            slug: tuple(fields) for slug, fields in sorted(documents.items())
+        }
         self.watched = frozenset(f for fs in self.documents.values() for f in fs)
 
     def should_moderate(self, obj: Any) -> bool:
@@ -59,16 +66,24 @@ class ModelModeration:
 
     def get_author(self, obj: Any) -> Any:
         """The author (a user, its key, or None)."""
-        if callable(self.author):
-            return self.author(obj)
-        path = self.author or self._default_author
-        if not path:
-            return None
-        *parents, last = path.split(".")
+        author = self._author
+        if not isinstance(author, str):
+            return author(obj) if author else None
+        *parents, last = author.split(".")
         for name in parents:
             obj = getattr(obj, name, None)
         # The key column, not the related object: a save must not cost a query.
         return getattr(obj, f"{last}_id", None) or getattr(obj, last, None)
+
+    @cached_property
+    def _author(self) -> str | Callable[[Any], Any] | None:
+        author = self.author or self._default_author
+        if isinstance(author, MethodType) and author.__self__ is self:
+            # ``author = lambda obj: …`` in the class became a method when it was
+            # looked up, as ``def author(self, obj)`` is meant to.
+            function = author.__func__
+            return function if len(signature(function).parameters) == 1 else author
+        return author
 
     @cached_property
     def _default_author(self) -> str | None:
