@@ -42,6 +42,7 @@ __all__ = [
     "import_samples",
     "run",
     "start",
+    "try_again",
 ]
 
 logger = logging.getLogger(__name__)
@@ -178,6 +179,16 @@ def cancel(job: BuildJob, *, by: str) -> None:
         job.move(Status.CANCELED)
         _set_version(job, CategoryVersion.Status.FAILED)
         _log("build_canceled", job.version, by, job=job.pk)
+
+
+def try_again(job: BuildJob, *, by: str) -> None:
+    """Queue a build that waited for a person, who has seen to it.
+
+    Raise InvalidTransition where it waits for nobody (any more).
+    """
+    with transaction.atomic():
+        job.move(Status.QUEUED, next_poll_at=DbNow(), error_code="", error_message="")
+        _log("build_tried_again", job.version, by, job=job.pk)
 
 
 def activate(version: CategoryVersion, *, by: str) -> None:
