@@ -1,0 +1,218 @@
+"""Categories: define one, give it samples, freeze and build versions, activate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _, gettext_lazy, ngettext
+
+from ..flows import build
+from ..forms import CategoryForm, UploadForm, policies_naming, suggestions
+from ..models import BuildJob, Category, CategoryVersion, Sample
+from .base import Response, SafetyAdmin, Tool, actor
+from .display import badge, show_controls
+from .versions import BUILD, version_rows
+
+#: Errors of a refused file that are listed; the rest is counted.
+LISTED = 100
+#: Characters of a file's name.
+NAME = 100
+
+
+@admin.register(Category)
+class CategoryAdmin(SafetyAdmin[Category]):
+    form = CategoryForm
+    list_display = (
+        "name",
+        "provider",
+        "shows_active",
+        "shows_positives",
+        "shows_negatives",
+        "shows_build",
+    )
+    search_fields = ("name", "definition")
+    readonly_fields = ("shows_active",)
+    fields = ("name", "definition", "provider", "shows_active")
+    tools = (
+        Tool(
+            name="upload",
+            label=gettext_lazy("Upload samples"),
+            permission="contentsafety.add_sample",
+            post_only=False,
+        ),
+        Tool(
+            name="freeze",
+            label=gettext_lazy("Freeze version"),
+            permission=BUILD,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
+        jobs = BuildJob.objects.filter(version__category=OuterRef("pk"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                # A join for the row would drag artifact and samples along.
+                active_number=F("active_version__number"),
+                positives=_count(is_positive=True),
+                negatives=_count(is_positive=False),
+                build_status=Subquery(jobs.order_by("-pk").values("status")[:1]),
+            )
+        )
+
+    @admin.display(description=gettext_lazy("Active version"), empty_value="–")
+    def shows_active(self, category: Any) -> SafeString | None:
+        if not category.active_version_id:
+            return None
+        return format_html("v{}", category.active_number)
+
+    @admin.display(description=gettext_lazy("Samples +"), ordering="positives")
+    def shows_positives(self, category: Any) -> int:
+        return int(category.positives)
+
+    @admin.display(description=gettext_lazy("Samples −"), ordering="negatives")
+    def shows_negatives(self, category: Any) -> int:
+        return int(category.negatives)
+
+    @admin.display(description=gettext_lazy("Latest build"))
+    def shows_build(self, category: Any) -> SafeString:
+        status = category.build_status or ""
+        return badge(status, str(BuildJob.Status(status).label) if status else "")
+
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        samples = self.admin_site._registry.get(Sample)
+        return {
+            "positives": obj.positives,
+            "negatives": obj.negatives,
+            "samples_url": f"{self.url('changelist', opts=Sample._meta)}"
+            f"?category__id__exact={obj.pk}"
+            if samples and samples.has_view_permission(request)
+            else "",
+            "versions": version_rows(self.admin_site, request, obj),
+            "policies": policies_naming(obj.name),
+        }
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        context["suggestions"] = suggestions()
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def upload(self, request: HttpRequest, category: Category) -> Response:
+        """A form; then all samples of the file, or none and why."""
+        posted = request.method == "POST"
+        form = UploadForm(request.POST, request.FILES) if posted else UploadForm()
+        errors: list[dict[str, Any]] = []
+        refusal, unlisted = "", 0
+        if posted and form.is_valid():
+            name, data, source = form.read()
+            name = name[-NAME:]
+            try:
+                done = build.import_samples(
+                    category, data, filename=name, by=actor(request), source=source
+                )
+            except build.SamplesRefused as error:
+                refusal = _("Nothing was stored. Correct these lines and try again.")
+                unlisted = max(len(error.errors) - LISTED, 0)
+                errors = [
+                    {
+                        "file": show_controls(name),
+                        "line": problem.line,
+                        "message": problem.message,
+                        "remedy": problem.remedy,
+                    }
+                    for problem in error.errors[:LISTED]
+                ]
+            else:
+                self.say(request, _describe(done.added, done.known))
+                return self.back_to(category)
+        return self.render(
+            request,
+            "upload.html",
+            category,
+            title=_("Upload samples"),
+            subtitle=category.name,
+            form=form,
+            refusal=refusal,
+            errors=errors,
+            unlisted=unlisted,
+        )
+
+    def freeze(self, request: HttpRequest, category: Category) -> Response:
+        version = build.freeze(category, by=actor(request))
+        self.say(
+            request,
+            _(
+                "%(version)s is frozen: %(positive)d positive, %(negative)d negative "
+                "samples. Build it next."
+            )
+            % {
+                "version": version,
+                "positive": version.positive_count,
+                "negative": version.negative_count,
+            },
+        )
+        return self.back_to(category)
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[Any], list[Any]]:
+        """Say what goes in numbers: Django's own list would name every sample."""
+        pks = [category.pk for category in objs]
+        counts = {
+            model._meta.verbose_name_plural: rows.count()
+            for model, rows in (
+                (Category, Category.objects.filter(pk__in=pks)),
+                (Sample, Sample.objects.filter(category__in=pks)),
+                (CategoryVersion, CategoryVersion.objects.filter(category__in=pks)),
+                (BuildJob, BuildJob.objects.filter(version__category__in=pks)),
+            )
+        }
+        protected = [
+            _("The rule of the policy %(policy)s for %(category)s: delete it first.")
+            % {"policy": slug, "category": category.name}
+            for category in objs
+            for slug in policies_naming(category.name)
+        ]
+        names = [capfirst(str(category)) for category in objs]
+        lacking = set() if self.has_delete_permission(request) else {_("category")}
+        return names, counts, lacking, protected  # type: ignore[return-value]
+
+    def delete_model(self, request: HttpRequest, obj: Category) -> None:
+        with transaction.atomic():
+            # The category protects its active version, which goes with it.
+            Category.objects.filter(pk=obj.pk).update(active_version=None)
+            if policies_naming(obj.name):
+                raise PermissionDenied(_("A rule names this category."))
+            obj.active_version = None
+            obj.delete()
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for category in queryset:
+            self.delete_model(request, category)
+
+
+def _count(*, is_positive: bool) -> Coalesce:
+    rows = Sample.objects.filter(category=OuterRef("pk"), is_positive=is_positive)
+    counted = rows.order_by().values("category").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+
+
+def _describe(added: int, known: int) -> str:
+    words = ngettext("%d sample was added.", "%d samples were added.", added) % added
+    if known:
+        words += (
+            " "
+            + ngettext("%d was there already.", "%d were there already.", known) % known
+        )
+    return words

@@ -1,0 +1,193 @@
+"""Versions: what was frozen, how the build goes, what the errors are, activate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import AdminSite
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _, gettext_lazy
+
+from .. import tasks
+from ..engine.samples import parse_jsonl
+from ..flows import build
+from ..forms import policies_naming
+from ..models import BuildJob, Category, CategoryVersion
+from .base import PageAdmin, Response, Tool, actor
+from .cards import describe_card
+from .display import actor_names, badge, excerpt
+
+BUILD = "contentsafety.build_category"
+ACTIVATE = "contentsafety.activate_version"
+#: Large columns that a page fetches only where it shows them.
+BLOBS = ("samples_jsonl", "artifact")
+
+Status = CategoryVersion.Status
+
+
+def is_buildable(version: CategoryVersion) -> bool:
+    return version.status in (Status.FROZEN, Status.FAILED)
+
+
+def is_ready(version: CategoryVersion) -> bool:
+    return version.status == Status.READY
+
+
+@admin.register(CategoryVersion)
+class VersionAdmin(PageAdmin[CategoryVersion]):
+    list_display = (
+        "__str__",
+        "shows_status",
+        "positive_count",
+        "negative_count",
+        "created_at",
+    )
+    list_filter = ("status",)
+    list_select_related = ("category",)
+    search_fields = ("=category__name",)
+    ordering = ("-pk",)
+    text_fields = frozenset({"samples_jsonl", "artifact"})
+    text_permission = "contentsafety.view_sample_text"
+    tools = (
+        Tool(
+            name="build",
+            label=gettext_lazy("Build"),
+            permission=BUILD,
+            fits=is_buildable,
+        ),
+        Tool(
+            name="activate",
+            label=gettext_lazy("Activate"),
+            permission=ACTIVATE,
+            post_only=False,
+            fits=is_ready,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CategoryVersion]:
+        versions = super().get_queryset(request).select_related("category")
+        return versions.defer(*BLOBS)
+
+    def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
+        """Not in the index: one comes here from its category."""
+        return {}
+
+    @admin.display(description=gettext_lazy("Status"), ordering="status")
+    def shows_status(self, version: CategoryVersion) -> SafeString:
+        return badge(version.status, version.get_status_display())
+
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        version: CategoryVersion = obj
+        jobs = list(version.builds.order_by("-pk")[:5])
+        job = jobs[0] if jobs else None
+        names = actor_names(
+            [version.created_by, *(earlier.created_by for earlier in jobs)]
+        )
+        card = describe_card(version.card)
+        if card:
+            card["errors"] = self._errors(request, version)
+        return {
+            "version": version,
+            "category": version.category,
+            "category_url": self.url("change", version.category, Category._meta),
+            "is_active": version.category.active_version_id == version.pk,
+            "status": badge(version.status, version.get_status_display()),
+            "job": job,
+            "job_status": badge(job.status, job.get_status_display()) if job else "",
+            "job_url": self.url("change", job, BuildJob._meta) if job else "",
+            "by": names.get(version.created_by, ""),
+            "built_by": names.get(job.created_by, "") if job else "",
+            "card": card,
+        }
+
+    def build(self, request: HttpRequest, version: CategoryVersion) -> Response:
+        job = build.start(version, by=actor(request))
+        tasks.wake_build(job.pk)
+        job.refresh_from_db()
+        if job.status == BuildJob.Status.SUCCEEDED:
+            self.say(request, _("%s is built: look at its errors.") % version)
+        elif job.status in (BuildJob.Status.FAILED, BuildJob.Status.NEEDS_ATTENTION):
+            self.say(request, _("%s could not be built.") % version, error=True)
+        else:
+            self.say(request, _("The build of %s is queued.") % version)
+        return self.back_to(version)
+
+    def activate(self, request: HttpRequest, version: CategoryVersion) -> Response:
+        category = version.category
+        if request.method == "POST":
+            build.activate(version, by=actor(request))
+            self.say(request, _("%s answers from now on.") % version)
+            return self.back_to(version)
+        before = category.active_version_id and (
+            CategoryVersion.objects.filter(pk=category.active_version_id)
+            .values_list("number", flat=True)
+            .first()
+        )
+        return self.render(
+            request,
+            "activate.html",
+            version,
+            title=_("Activate %s?") % version,
+            version=version,
+            is_ready=is_ready(version),
+            is_active=category.active_version_id == version.pk,
+            before=before,
+            policies=policies_naming(category.name),
+            card=describe_card(version.card),
+        )
+
+    def _errors(
+        self, request: HttpRequest, version: CategoryVersion
+    ) -> list[dict[str, Any]]:
+        """The samples that were told wrong, for those who may read samples."""
+        worst = (version.card or {}).get("worst_errors") or []
+        if not worst or not self.has_text_permission(request):
+            return []
+        frozen = CategoryVersion.objects.values_list("samples_jsonl", flat=True)
+        samples = parse_jsonl(bytes(frozen.get(pk=version.pk))).samples
+        return [
+            {
+                "text": excerpt(samples[error["index"]][1].text, 160),
+                "is_positive": error["is_positive"],
+                "score": f"{error['score']:.2f}",
+            }
+            for error in worst[:10]
+            if error["index"] < len(samples)
+        ]
+
+
+def version_rows(
+    site: AdminSite, request: HttpRequest, category: Category
+) -> list[dict[str, Any]]:
+    """The category's newest versions, each with the buttons that fit it."""
+    versions = site._registry.get(CategoryVersion)
+    if not isinstance(versions, VersionAdmin):
+        return []
+    if not versions.has_view_permission(request):
+        return []
+    latest = BuildJob.objects.filter(version=OuterRef("pk")).order_by("-pk")
+    rows = (
+        category.versions.order_by("-number")
+        .defer(*BLOBS, "card")
+        .annotate(
+            f1=F("card__metrics__f1"),
+            job_status=Subquery(latest.values("status")[:1]),
+            progress=Subquery(latest.values("progress")[:1]),
+        )[:50]
+    )
+    return [
+        {
+            "version": version,
+            "url": versions.url("change", version),
+            "is_active": version.pk == category.active_version_id,
+            "status": badge(version.status, version.get_status_display()),
+            "is_building": version.status == Status.BUILDING,
+            "progress": version.progress,
+            "f1": "–" if version.f1 is None else f"{version.f1:.2f}",
+            "tools": versions.tool_buttons(request, version),
+        }
+        for version in rows
+    ]

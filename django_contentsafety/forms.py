@@ -1,0 +1,170 @@
+"""The forms of the admin: what a person may enter, refused in words at its field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.utils.translation import gettext as _, gettext_lazy
+
+from .engine.samples import text_hash
+from .models import Category, PolicyRule, Sample
+from .providers import providers
+from .verdicts import HarmCategory
+
+if TYPE_CHECKING:
+    CategoryModelForm = forms.ModelForm[Category]
+    RuleModelForm = forms.ModelForm[PolicyRule]
+    SampleModelForm = forms.ModelForm[Sample]
+else:
+    CategoryModelForm = RuleModelForm = SampleModelForm = forms.ModelForm
+
+#: Bytes of an uploaded file; one more is read, so that a larger one is noticed.
+MAX_UPLOAD = 20_000_000
+#: Characters of a review's note (models.Review).
+MAX_NOTE = 1000
+#: Category names that a page offers.
+MAX_WORDS = 200
+
+
+def suggestions() -> dict[str, list[str]]:
+    """Words to offer, by the id of the page's <datalist>; a field takes any word, and
+    the model says what is wrong with it."""
+    names = Category.objects.values_list("name", flat=True)[:MAX_WORDS]
+    return {
+        "cs-providers": sorted(providers),
+        "cs-categories": [*HarmCategory.values, *names],
+    }
+
+
+class CategoryForm(CategoryModelForm):
+    class Meta:
+        model = Category
+        fields = ["name", "definition", "provider"]
+        widgets = {
+            "provider": forms.TextInput(attrs={"list": "cs-providers"}),
+            "definition": forms.Textarea(attrs={"rows": 5, "cols": 80}),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        """Rules name the category and its provider by words: those can't change."""
+        data = super().clean() or self.cleaned_data
+        before = self.initial.get("name", "")
+        for name in ("name", "provider"):
+            if self.instance.pk and name in self.changed_data:
+                slugs = policies_naming(before)
+                if slugs:
+                    self.add_error(
+                        name,
+                        _(
+                            "%(policies)s has a rule for “%(name)s”: delete that rule "
+                            "before you change this."
+                        )
+                        % {"policies": ", ".join(slugs), "name": before},
+                    )
+        return data
+
+
+def policies_naming(category: str) -> list[str]:
+    """The slugs of the policies that have a rule for ``category``."""
+    rules = PolicyRule.objects.filter(category=category).order_by("policy__slug")
+    return list(dict.fromkeys(rules.values_list("policy__slug", flat=True)))
+
+
+class UploadForm(forms.Form):
+    """Samples from a file or from the clipboard."""
+
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        required=False,
+        help_text=gettext_lazy("JSONL in UTF-8, at most 20 MB."),
+        widget=forms.ClearableFileInput(attrs={"accept": ".jsonl,.json,.txt"}),
+    )
+    pasted = forms.CharField(
+        label=gettext_lazy("Or lines"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 8, "cols": 80, "spellcheck": "false"}),
+        help_text=gettext_lazy("The same format, pasted; up to 2 MB."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or self.cleaned_data
+        if self.errors:
+            return data
+        has_file, has_lines = bool(data.get("file")), bool(data["pasted"].strip())
+        if has_file == has_lines:
+            raise forms.ValidationError(
+                _("Choose a file or paste lines, not both.")
+                if has_file
+                else _("Choose a file, or paste lines.")
+            )
+        return data
+
+    def read(self) -> tuple[str, bytes, str]:
+        """(name, data, source) of what was given; never more than is needed."""
+        upload = self.cleaned_data.get("file")
+        if upload:
+            return upload.name, upload.read(MAX_UPLOAD + 1), Sample.Source.UPLOAD
+        data = self.cleaned_data["pasted"].encode("utf-8", "surrogatepass")
+        return _("pasted lines"), data, Sample.Source.PASTE
+
+
+class SampleForm(SampleModelForm):
+    class Meta:
+        model = Sample
+        fields = ["category", "text", "is_positive"]
+
+    def clean(self) -> dict[str, Any]:
+        """The hash is no field of the form, so Django skips its constraint."""
+        data = super().clean() or self.cleaned_data
+        category = data.get("category") or getattr(self.instance, "category", None)
+        text = data.get("text")
+        if category is None or not text:
+            return data
+        same = category.samples.filter(text_hash=text_hash(text))
+        other = same.exclude(pk=self.instance.pk).first()
+        if other is not None:
+            positive = data.get("is_positive", False)
+            self.add_error(
+                "text",
+                _("The category has a sample of this text already.")
+                if other.is_positive == positive
+                else _(
+                    "The category has this text with the other label: delete that "
+                    "sample first, or give this one its label."
+                ),
+            )
+        return data
+
+
+class RuleForm(RuleModelForm):
+    class Meta:
+        model = PolicyRule
+        fields = [
+            "category",
+            "provider",
+            "scale",
+            "review_at",
+            "block_at",
+            "only_if_unsure",
+        ]
+        widgets = {
+            "category": forms.TextInput(attrs={"list": "cs-categories", "size": 20}),
+            "provider": forms.TextInput(attrs={"list": "cs-providers", "size": 12}),
+            "review_at": forms.NumberInput(attrs={"step": "any"}),
+            "block_at": forms.NumberInput(attrs={"step": "any"}),
+        }
+
+
+class DecisionForm(forms.Form):
+    """What comes with approve and reject: which text the person saw, and a note."""
+
+    generation = forms.IntegerField(widget=forms.HiddenInput, min_value=1)
+    note = forms.CharField(
+        label=gettext_lazy("Note"),
+        required=False,
+        max_length=MAX_NOTE,
+        widget=forms.Textarea(attrs={"rows": 2, "cols": 60}),
+        help_text=gettext_lazy("For other reviewers; it can be erased later."),
+    )
