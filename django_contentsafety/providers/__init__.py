@@ -48,20 +48,28 @@ class ProviderHandler(Handler):
 
     def create_connection(self, alias: str) -> Provider:
         entry = self.settings[alias]
+        path = entry.get("BACKEND") if isinstance(entry, dict) else None
+        if not isinstance(path, str):
+            raise InvalidProvider(
+                f"Provider {alias!r} has no BACKEND: name a class by its dotted path."
+            )
         try:
-            backend = import_string(entry["BACKEND"])
-        except KeyError:
-            raise InvalidProvider(f"Provider {alias!r} has no BACKEND.") from None
+            backend = import_string(path)
         except ImportError as error:
             raise InvalidProvider(
-                f"Provider {alias!r}: {entry['BACKEND']} can't be imported ({error})."
+                f"Provider {alias!r}: {path} can't be imported ({error})."
             ) from error
-        options = entry.get("OPTIONS", {})
-        accepted = set(inspect.signature(backend).parameters)
-        if unknown := sorted(set(options) - accepted):
-            raise InvalidProvider(f"Provider {alias!r}: unknown options {unknown}.")
-        provider: Provider = backend(alias, **options)
-        return provider
+        if not (isinstance(backend, type) and issubclass(backend, Provider)):
+            raise InvalidProvider(f"Provider {alias!r}: {path} is no provider.")
+        options = entry.get("OPTIONS") or {}
+        if not isinstance(options, dict):
+            raise InvalidProvider(f"Provider {alias!r}: OPTIONS must be a dict.")
+        try:
+            # Names alone are in this error's message: a value may be a key.
+            inspect.signature(backend).bind(alias, **options)
+        except TypeError as error:
+            raise InvalidProvider(f"Provider {alias!r}: {error}.") from None
+        return backend(alias, **options)
 
     def __getitem__(self, alias: str) -> Any:
         if alias not in self:

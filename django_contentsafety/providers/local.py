@@ -14,7 +14,7 @@ from ..engine import artifacts, classifier
 from ..engine.errors import EngineError
 from ..engine.features import MAX_CHARS
 from ..engine.samples import parse_jsonl
-from ..exceptions import BuildFailed, ProtocolError, UnsupportedFeature
+from ..exceptions import BuildFailed, InvalidProvider, ProtocolError, UnsupportedFeature
 from ..verdicts import CategoryScore, Scale, Span, Verdict
 from .base import Asked, BuildRequest, BuildState, CustomCategory, Progress, Provider
 
@@ -39,9 +39,15 @@ class LocalProvider(Provider):
     can_build = True
     min_samples = (20, 20)
 
-    def __init__(self, alias: str, *, seed: int = 0) -> None:
+    def __init__(self, alias: str, *, seed: int | str = 0) -> None:
         super().__init__(alias)
-        self.seed = seed
+        try:
+            # From provider_from_url it comes as text.
+            self.seed = int(seed)
+        except (TypeError, ValueError):
+            raise InvalidProvider(
+                f"Provider {alias!r}: seed must be a whole number."
+            ) from None
 
     def analyze(
         self, texts: Sequence[str], categories: Sequence[Asked]
