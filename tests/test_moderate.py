@@ -1,0 +1,614 @@
+"""From a waiting row to a decision, on every database, with everything going wrong."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from django_contentsafety.exceptions import (
+    ContentError,
+    ProtocolError,
+    ProviderError,
+    RateLimited,
+    TextChanged,
+)
+from django_contentsafety.flows import completing, review, upkeep
+from django_contentsafety.flows.moderate import drain, preview
+from django_contentsafety.models import (
+    Blocklist,
+    BlocklistItem,
+    DbNow,
+    LogEntry,
+    ModerationResult,
+    ModerationState,
+    Policy,
+    PolicyRule,
+    Review,
+)
+from tests.policies import by_words, make_due, make_policy, script, state_of
+from tests.testapp.models import Bulletin, Comment, Note, Page, Photo
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+
+@pytest.fixture(autouse=True)
+def live_policy() -> Policy:
+    script()
+    return make_policy()
+
+
+def results(using: str) -> list[ModerationResult]:
+    return list(ModerationResult.objects.using(using).order_by("pk"))
+
+
+# --- A decision -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "decision"),
+    [("fine", "allow"), ("dubious", "review"), ("a bad thing", "block")],
+)
+def test_a_text_is_decided_and_recorded(using: str, body: str, decision: str) -> None:
+    obj = Comment.objects.using(using).create(title="title", body=body)
+    assert drain(using).decided == 1
+    state = state_of(obj)
+    assert (state.state, state.decision, state.decided_by) == (
+        "done",
+        decision,
+        "machine",
+    )
+    assert state.is_decided
+    assert (state.lease_token, state.attempts) == ("", 1)
+    (result,) = results(using)
+    assert result.scores[0]["category"] == "Hate"
+    assert result.thresholds[0]["block_at"] == 6
+    assert result.source == "default"
+    kept = None if decision == "allow" else f"title\n\n{body}"
+    assert result.text == kept
+
+
+@pytest.mark.parametrize(
+    ("store", "kept"), [("never", None), ("always", "\n\nfine"), ("review_only", None)]
+)
+def test_store_text(using: str, settings: Any, store: str, kept: str | None) -> None:
+    settings.CONTENTSAFETY_STORE_TEXT = store
+    Comment.objects.using(using).create(body="fine")
+    drain(using)
+    assert results(using)[0].text == kept
+
+
+@pytest.mark.parametrize("model", [Note, Page, Photo])
+def test_every_kind_of_key_is_decided(using: str, model: Any) -> None:
+    field = "body" if model is Photo else "text"
+    model(**{field: "bad"}, **({"pk": "Key 1"} if model is Page else {})).save(
+        using=using
+    )
+    assert drain(using).decided == 1
+    assert ModerationState.objects.using(using).get().decision == "block"
+
+
+def test_two_policies_are_completed_together(using: str) -> None:
+    make_policy("titles")
+    make_policy("bodies")
+    Bulletin.objects.using(using).create(title="fine", body="bad")
+    assert drain(using).decided == 2
+    rows = ModerationState.objects.using(using).order_by("policy")
+    assert [row.decision for row in rows] == ["block", "allow"]
+
+
+def test_a_batch_is_one_call(using: str) -> None:
+    provider = script()
+    for _ in range(7):
+        Comment.objects.using(using).create(body="fine")
+    assert drain(using).decided == 7
+    assert [len(call) for call in provider.calls] == [7]
+
+
+def test_interactive_texts_come_before_edits(using: str) -> None:
+    old = Comment.objects.using(using).create(body="old")
+    drain(using)
+    old.body = "edited"
+    old.save()
+    Comment.objects.using(using).create(body="new")
+    provider = script()
+    drain(using, limit=1)
+    if using != "default":  # SQLite spreads its picks at random.
+        assert [call[0].strip() for call in provider.calls] == ["new", "edited"]
+
+
+# --- The plan ---------------------------------------------------------------------
+
+
+def forbid(policy: Policy, term: str, decision: str = "block") -> None:
+    blocklist, _ = Blocklist.objects.get_or_create(name="words")
+    BlocklistItem.objects.create(blocklist=blocklist, term=term, decision=decision)
+    policy.blocklists.add(blocklist)
+
+
+def test_a_blocklist_s_block_spares_the_provider(
+    using: str, live_policy: Policy
+) -> None:
+    forbid(live_policy, "secret")
+    provider = script()
+    Comment.objects.using(using).create(title="xx", body="the s3cret word")
+    drain(using)
+    assert provider.calls == []
+    (result,) = results(using)
+    hit = {"blocklist": "words", "decision": "block"}
+    assert result.hits == [{**hit, "field": "body", "start": 4, "end": 10}]
+    assert ModerationState.objects.using(using).get().decision == "block"
+
+
+def test_without_stop_on_block_everybody_is_asked(
+    using: str, live_policy: Policy
+) -> None:
+    forbid(live_policy, "secret")
+    Policy.objects.update(stop_on_block=False)
+    provider = script()
+    Comment.objects.using(using).create(body="secret")
+    drain(using)
+    assert len(provider.calls) == 1
+    assert len(results(using)) == 2
+
+
+def test_an_allowed_term_cancels_what_it_covers(
+    using: str, live_policy: Policy
+) -> None:
+    forbid(live_policy, "hell")
+    forbid(live_policy, "hell's kitchen", "allow")
+    for body in ("go to hell", "a bar in Hell's Kitchen"):
+        Comment.objects.using(using).create(body=body)
+    drain(using)
+    rows = ModerationState.objects.using(using).order_by("pk")
+    assert [row.decision for row in rows] == ["block", "allow"]
+
+
+def test_only_if_unsure_asks_the_second_where_the_first_was_unsure(
+    using: str, settings: Any, live_policy: Policy
+) -> None:
+    dummy = settings.CONTENTSAFETY_PROVIDERS["default"]
+    settings.CONTENTSAFETY_PROVIDERS = {"default": dummy, "second": dummy}
+    script()
+    second = script(lambda text: {"Violence": 7}, alias="second")
+    PolicyRule.objects.create(
+        policy=live_policy,
+        provider="second",
+        category="Violence",
+        scale="severity",
+        block_at=6,
+        only_if_unsure=True,
+    )
+    for body in ("fine", "dubious"):
+        Comment.objects.using(using).create(body=body)
+    drain(using)
+    assert second.calls == [["\n\ndubious"]]
+    rows = ModerationState.objects.using(using).order_by("pk")
+    assert [row.decision for row in rows] == ["allow", "block"]
+
+
+def test_a_retry_asks_only_who_did_not_answer(
+    using: str, settings: Any, live_policy: Policy
+) -> None:
+    dummy = settings.CONTENTSAFETY_PROVIDERS["default"]
+    settings.CONTENTSAFETY_PROVIDERS = {"default": dummy, "flaky": dummy}
+    first, flaky = script(), script(fail_with(ProviderError("down")), alias="flaky")
+    PolicyRule.objects.create(
+        policy=live_policy,
+        provider="flaky",
+        category="Sexual",
+        scale="severity",
+        block_at=6,
+    )
+    Comment.objects.using(using).create(body="fine")
+    assert drain(using).released == 1
+    assert not ModerationState.objects.using(using).get().is_decided
+    flaky.script = by_words
+    make_due(using)
+    assert drain(using).decided == 1
+    assert len(first.calls) == 1
+    assert {result.source for result in results(using)} == {"default", "flaky"}
+
+
+def test_a_policy_that_can_t_decide_waits(using: str, live_policy: Policy) -> None:
+    live_policy.rules.all().delete()
+    Comment.objects.using(using).create(body="bad")
+    assert drain(using).claimed == 0
+    assert ModerationState.objects.using(using).get().state == "pending"
+
+
+def test_a_policy_that_is_off_waits(using: str) -> None:
+    Policy.objects.update(mode="off")
+    Comment.objects.using(using).create(body="bad")
+    assert drain(using).claimed == 0
+    Policy.objects.update(mode="shadow")
+    assert drain(using).decided == 1
+
+
+def test_preview_stores_nothing(using: str) -> None:
+    assert preview("a bad thing", "comments").value == "block"
+    assert not ModerationState.objects.using(using).exists()
+    with pytest.raises(KeyError):
+        preview("x", "no-such-policy")
+
+
+# --- The text moves on ------------------------------------------------------------
+
+
+def test_a_verdict_for_an_older_text_acts_on_nothing(using: str) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+
+    def edit_meanwhile(text: str) -> dict[str, int]:
+        if "bad" in text:
+            Comment.objects.using(using).filter(pk=obj.pk).first().delete()
+            Comment(pk=obj.pk, body="fine").save(using=using)
+        return by_words(text)
+
+    script(edit_meanwhile)
+    counts = drain(using)
+    assert (counts.stale, counts.decided) == (1, 1)
+    assert state_of(obj).decision == "allow"
+
+
+def test_an_edit_by_save_while_it_is_checked(using: str) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+
+    def edit_meanwhile(text: str) -> dict[str, int]:
+        if "bad" in text:
+            obj.body = "fine"
+            obj.save()
+        return by_words(text)
+
+    script(edit_meanwhile)
+    drain(using)
+    state = state_of(obj)
+    assert (state.decision, state.generation, state.decided_generation) == (
+        "allow",
+        2,
+        2,
+    )
+    stale, current = results(using)
+    assert (stale.is_stale, stale.generation) == (True, 1)
+    assert (current.is_stale, current.generation) == (False, 2)
+
+
+def test_an_edit_that_no_signal_saw(using: str) -> None:
+    """``QuerySet.update()`` between the read and the decision: found under the lock."""
+    obj = Comment.objects.using(using).create(body="fine")
+
+    def edit_meanwhile(text: str) -> dict[str, int]:
+        Comment.objects.using(using).filter(pk=obj.pk).update(body="bad")
+        return by_words(text)
+
+    script(edit_meanwhile)
+    drain(using)
+    state = state_of(obj)
+    assert (state.decision, state.generation) == ("block", 2)
+
+
+def test_a_delete_while_it_is_checked(using: str) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+
+    def delete_meanwhile(text: str) -> dict[str, int]:
+        Comment.objects.using(using).get(pk=obj.pk).delete()
+        return by_words(text)
+
+    script(delete_meanwhile)
+    assert drain(using).decided == 0
+    assert not ModerationState.objects.using(using).exists()
+
+
+def test_an_object_deleted_without_a_signal(using: str) -> None:
+    Comment.objects.using(using).create(body="bad")
+    Comment.objects.using(using)._raw_delete(using)
+    assert drain(using).gone == 1
+    assert not ModerationState.objects.using(using).exists()
+
+
+# --- The provider fails -----------------------------------------------------------
+
+
+def fail_with(error: Exception) -> Any:
+    def answer(text: str) -> dict[str, int]:
+        raise error
+
+    return answer
+
+
+def test_a_transient_error_waits_and_is_tried_again(using: str) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+    script(fail_with(ProviderError("down")))
+    for _ in range(9):
+        make_due(using)
+        drain(using)
+    state = state_of(obj)
+    assert (state.state, state.last_error_code) == ("pending", "network")
+    script()
+    make_due(using)
+    drain(using)
+    assert state_of(obj).decision == "block"
+
+
+def test_a_spent_quota_costs_no_try(using: str) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+    script(fail_with(RateLimited("slow down", retry_after=60)))
+    assert drain(using).released == 1
+    state = state_of(obj)
+    assert (state.attempts, state.last_error_code) == (0, "throttle")
+    later = DbNow() + timedelta(seconds=50)
+    assert ModerationState.objects.using(using).filter(available_at__gt=later).exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "tries", "reason"),
+    [
+        (ContentError("no"), 1, "content"),
+        (ProtocolError("what?"), 3, "protocol"),
+        (RuntimeError("the text"), 5, "bug"),
+    ],
+)
+def test_what_no_try_will_mend_goes_to_a_person(
+    using: str, error: Exception, tries: int, reason: str, caplog: Any
+) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+    script(fail_with(error))
+    for attempt in range(tries):
+        assert state_of(obj).state == "pending", attempt
+        make_due(using)
+        drain(using)
+    state = state_of(obj)
+    assert (state.state, state.exhausted_reason) == ("exhausted", reason)
+    assert not state.decision
+    assert "the text" not in caplog.text
+
+
+def test_one_bad_text_does_not_spoil_the_batch(using: str) -> None:
+    def answer(text: str) -> dict[str, int]:
+        if "poison" in text:
+            raise ContentError("no")
+        return by_words(text)
+
+    script(answer)
+    for body in ("fine", "poison", "bad"):
+        Comment.objects.using(using).create(body=body)
+    counts = drain(using)
+    assert (counts.decided, counts.exhausted) == (2, 1)
+
+
+# --- Workers die ------------------------------------------------------------------
+
+
+def expire(using: str) -> None:
+    ModerationState.objects.using(using).filter(state="leased").update(
+        lease_until=DbNow() - timedelta(seconds=1)
+    )
+
+
+def die(using: str) -> None:
+    """A worker claims what is due and is never heard of again."""
+    script(fail_with(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        drain(using)
+    expire(using)
+
+
+def test_another_worker_takes_over(using: str) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+    die(using)
+    script()
+    assert drain(using).decided == 1
+    state = state_of(obj)
+    assert (state.decision, state.crashes, state.attempts) == ("block", 1, 2)
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_a_text_that_kills_three_workers_goes_to_a_person(
+    using: str, swept: bool
+) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+    for _ in range(3):
+        die(using)
+        if swept:
+            upkeep.sweep(using)
+    script()
+    drain(using)
+    state = state_of(obj)
+    assert (state.state, state.exhausted_reason) == ("exhausted", "poison")
+
+
+def test_a_worker_that_comes_back_late_changes_nothing(
+    using: str, monkeypatch: Any
+) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+    complete = completing.complete
+    seen: list[Any] = []
+
+    def late(judged: Any, alias: str, *, nowait: bool) -> Any:
+        if not seen:
+            seen.append(judged)
+            expire(using)
+            script(lambda text: {"Hate": 0})
+            assert drain(using).decided == 1  # The other worker, meanwhile.
+        return complete(judged, alias, nowait=nowait)
+
+    monkeypatch.setattr("django_contentsafety.flows.moderate.complete", late)
+    counts = drain(using)
+    assert (counts.decided, counts.stale) == (0, 1)
+    assert state_of(obj).decision == "allow"
+    assert len(results(using)) == 1
+
+
+def test_an_unfinished_transaction_leaves_the_row_waiting(
+    using: str, monkeypatch: Any
+) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+    monkeypatch.setattr(completing, "_store", lambda *a, **k: 1 / 0)
+    assert drain(using, seconds=0.2).decided == 0
+    state = state_of(obj)
+    assert (state.state, state.decision) == ("pending", "")
+
+
+def test_sweep_puts_the_oldest_before_a_person(using: str, settings: Any) -> None:
+    settings.CONTENTSAFETY_MAX_AGE = 0
+    obj = Comment.objects.using(using).create(body="bad")
+    ModerationState.objects.using(using).update(
+        first_pending_at=DbNow() - timedelta(seconds=1)
+    )
+    assert upkeep.sweep(using).too_old == 1
+    assert state_of(obj).exhausted_reason == "max_age"
+
+
+# --- Many at once -----------------------------------------------------------------
+
+
+def in_threads(count: int, work: Any) -> None:
+    errors: list[BaseException] = []
+
+    def run(number: int) -> None:
+        try:
+            work(number)
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_no_row_is_claimed_twice(using: str) -> None:
+    for _ in range(60):
+        Comment.objects.using(using).create(body="fine")
+    claimed: list[int] = []
+
+    def claim(number: int) -> None:
+        states = ModerationState.objects.using(using)
+        for _ in range(200):
+            rows = states.claim(policies=["comments"], limit=5, lease=60)
+            claimed.extend(row.pk for row in rows)
+            if len(claimed) == 60:
+                return
+
+    in_threads(4, claim)
+    assert len(claimed) == len(set(claimed)) == 60
+
+
+def test_savers_and_workers_at_once(using: str) -> None:
+    """Every text ends up with the decision of its last version, and no save fails."""
+    objects = [Comment.objects.using(using).create(body="fine") for _ in range(8)]
+    bodies = ["fine", "dubious", "bad"]
+
+    def work(number: int) -> None:
+        script()  # A provider an own thread.
+        for step in range(12):
+            if number % 2:
+                obj = Comment.objects.using(using).get(
+                    pk=objects[(step * number) % 8].pk
+                )
+                obj.body = f"{bodies[(step + number) % 3]} {number} {step}"
+                obj.save()
+            else:
+                drain(using, seconds=1)
+
+    in_threads(4, work)
+    make_due(using)
+    expire(using)
+    drain(using)
+    expected = {0: "allow", 5: "review", 7: "block"}
+    for obj in Comment.objects.using(using):
+        row = ModerationState.objects.using(using).get(object_key=str(obj.pk))
+        assert row.is_decided
+        assert row.decision == expected[by_words(obj.body)["Hate"]], obj.body
+
+
+# --- A person decides -------------------------------------------------------------
+
+
+def held(using: str) -> ModerationState:
+    obj = Comment.objects.using(using).create(body="dubious")
+    drain(using)
+    return state_of(obj)
+
+
+@pytest.mark.parametrize(
+    ("act", "decision"), [(review.approve, "allow"), (review.reject, "block")]
+)
+def test_a_person_s_decision_comes_into_force(
+    using: str, act: Any, decision: str, admin_user: Any
+) -> None:
+    state = held(using)
+    act(state.pk, using=using, generation=1, by=admin_user)
+    state.refresh_from_db()
+    assert (state.decision, state.decided_by) == (decision, "person")
+    assert Review.objects.using(using).get().reviewer_key == str(admin_user.pk)
+    entry = LogEntry.objects.using(using).order_by("pk").last()
+    assert entry is not None
+    assert (entry.event, entry.from_value, entry.to_value) == (
+        "reviewed",
+        "review",
+        decision,
+    )
+
+
+def test_a_person_s_decision_stands_until_the_text_changes(using: str) -> None:
+    state = held(using)
+    review.approve(state.pk, using=using, generation=1, by="7")
+    obj = Comment.objects.using(using).get()
+    obj.views = 3
+    obj.save()
+    assert drain(using).claimed == 0
+    obj.body = "bad"
+    obj.save()
+    drain(using)
+    state.refresh_from_db()
+    assert (state.decision, state.decided_by) == ("block", "machine")
+
+
+def test_a_person_is_never_overruled_by_a_worker_at_work(using: str) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+
+    def approve_meanwhile(text: str) -> dict[str, int]:
+        review.approve(state_of(obj).pk, using=using, generation=1, by="7")
+        return by_words(text)
+
+    script(approve_meanwhile)
+    assert drain(using).stale == 1
+    assert state_of(obj).decision == "allow"
+
+
+@pytest.mark.parametrize("act", [review.approve, review.reject, review.retry])
+def test_a_decision_on_an_older_text_is_refused(using: str, act: Any) -> None:
+    state = held(using)
+    obj = Comment.objects.using(using).get()
+    obj.body = "something else"
+    obj.save()
+    with pytest.raises(TextChanged):
+        act(state.pk, using=using, generation=1, by="7")
+    assert not Review.objects.using(using).exists()
+
+
+def test_a_person_s_decision_sees_edits_that_no_signal_saw(using: str) -> None:
+    state = held(using)
+    Comment.objects.using(using).update(body="bad")
+    with pytest.raises(TextChanged):
+        review.approve(state.pk, using=using, generation=1, by="7")
+    state.refresh_from_db()
+    assert (state.generation, state.state) == (2, "pending")
+
+
+def test_retry_is_another_round(using: str) -> None:
+    state = held(using)
+    script(lambda text: {"Hate": 0})
+    review.retry(state.pk, using=using, generation=1, by="7")
+    state.refresh_from_db()
+    assert state.decision == "review"  # In force until the new one comes.
+    drain(using)
+    state.refresh_from_db()
+    assert (state.decision, state.round, len(results(using))) == ("allow", 1, 2)
