@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django_contentsafety.documents import key_of
 from django_contentsafety.models import DbNow, ModerationState, Policy, PolicyRule
 from django_contentsafety.providers import providers
+from django_contentsafety.registry import registry
 
 
 def make_policy(slug: str = "comments", **changes: Any) -> Policy:
@@ -39,6 +41,10 @@ def make_due(using: str) -> None:
 
 
 def state_of(obj: Any, policy: str = "comments") -> ModerationState:
-    return ModerationState.objects.using(obj._state.db).get(
-        model__endswith=type(obj).__name__.lower(), policy=policy
+    moderation = registry.covering(type(obj))[0]
+    using = obj._state.db
+    return ModerationState.objects.using(using).get(
+        model=moderation.label,
+        object_key=key_of(moderation.model, obj, using),
+        policy=policy,
     )

@@ -24,8 +24,9 @@ _WEIGHT = {value: weight for weight, value in enumerate(DecisionValue.values)}
 class Status:
     """Where one object stands, all its live policies taken together.
 
-    ``decision`` is the strictest one in force ("" = some policy has none yet), and
-    ``state`` the one furthest from done.
+    ``decision`` is the strictest one in force ("" = a policy has none yet, and none
+    blocks), ``state`` that of one which still waits, else "done"; both are empty for
+    an object that was never submitted.
     """
 
     decision: str
@@ -54,17 +55,19 @@ def moderation_status(obj: Any, user: Any = None) -> Status:
             "slug", flat=True
         )
     )
-    binding = [row for row in rows if row.policy in live]
-    waiting = [row for row in binding if not row.is_decided and row.state != "exempt"]
+    binding = [row for row in rows if row.policy in live and row.state != "exempt"]
+    waiting = [row for row in binding if not row.is_decided]
     decision = max(
         (row.decision for row in binding if row.is_decided),
         key=_WEIGHT.__getitem__,
-        default="" if binding else str(DecisionValue.ALLOW),
+        default=str(DecisionValue.ALLOW) if rows else "",
     )
+    if waiting and decision != DecisionValue.BLOCK:
+        decision = ""
     objects = visible_to(model._default_manager.using(using), user)
     return Status(
-        decision="" if waiting and decision != DecisionValue.BLOCK else decision,
-        state=waiting[0].state if waiting else "done",
+        decision=decision,
+        state=waiting[0].state if waiting else "done" if rows else "",
         visible=objects.filter(pk=obj.pk).exists(),
     )
 

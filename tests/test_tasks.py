@@ -1,0 +1,313 @@
+"""Waking: inline by default, Celery where there is a broker, never in a save's way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.db import connections, transaction
+
+from django_contentsafety import tasks
+from django_contentsafety.models import Heartbeat, ModerationState, Policy
+from tests import servers
+from tests.policies import make_policy, script, state_of
+from tests.testapp.models import Comment
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+
+@pytest.fixture(autouse=True)
+def live_policy() -> Policy:
+    script()
+    return make_policy()
+
+
+@pytest.fixture(autouse=True)
+def fresh_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "_paused_until", 0.0)
+    monkeypatch.setattr(tasks, "_sent_at", {})
+
+
+@pytest.fixture
+def conf() -> Iterator[Any]:
+    """The Celery app's configuration, put back afterwards."""
+    names = ("broker_url", "broker_write_url", "task_always_eager")
+    names += ("task_default_queue",)
+    before = {name: getattr(current_app.conf, name) for name in names}
+    yield current_app.conf
+    current_app.conf.update(before)
+
+
+# --- Which way --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "broker", "eager", "mode"),
+    [
+        (None, None, False, "inline"),
+        (None, "redis://127.0.0.1/0", False, "celery"),
+        (None, "redis://127.0.0.1/0", True, "inline"),
+        ("none", "redis://127.0.0.1/0", False, "none"),
+        ("inline", "redis://127.0.0.1/0", False, "inline"),
+        ("celery", None, False, "celery"),
+    ],
+)
+def test_the_wake_follows_the_host(
+    settings: Any, conf: Any, setting: Any, broker: Any, eager: bool, mode: str
+) -> None:
+    settings.CONTENTSAFETY_WAKE = setting
+    conf.update(broker_url=broker, broker_write_url=None, task_always_eager=eager)
+    assert tasks.wake_mode() == mode
+
+
+# --- Inline -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def inline(settings: Any) -> None:
+    settings.CONTENTSAFETY_WAKE = "inline"
+
+
+def test_a_save_in_autocommit_is_decided_when_it_returns(
+    using: str, inline: None
+) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+    assert state_of(obj).decision == "block"
+
+
+def test_a_transaction_s_texts_are_decided_when_it_has_committed(
+    using: str, inline: None
+) -> None:
+    with transaction.atomic(using):
+        obj = Comment.objects.using(using).create(body="bad")
+        assert state_of(obj).decision == ""
+    assert state_of(obj).decision == "block"
+
+
+def test_inline_ms_bounds_the_whole_transaction(using: str, inline: None) -> None:
+    """A slow provider takes the budget once, not once a text; the rest waits."""
+    Policy.objects.update(inline_ms=40)
+    calls: list[int] = []
+
+    def slow(text: str) -> dict[str, int]:
+        calls.append(1)
+        threading.Event().wait(0.02)
+        return {}
+
+    script(slow)
+    with transaction.atomic(using):
+        for _ in range(50):
+            Comment.objects.using(using).create(body="fine")
+    # The clock is looked at after each batch of five.
+    assert 5 <= len(calls) <= 10
+    waiting = ModerationState.objects.using(using).filter(state="pending").count()
+    assert waiting == 50 - len(calls)
+
+
+def test_zero_inline_ms_leaves_it_to_others(using: str, inline: None) -> None:
+    Policy.objects.update(inline_ms=0)
+    obj = Comment.objects.using(using).create(body="bad")
+    assert state_of(obj).state == "pending"
+
+
+def test_a_broken_provider_never_fails_a_save(
+    using: str, inline: None, caplog: Any
+) -> None:
+    def explode(text: str) -> dict[str, int]:
+        raise RuntimeError(f"could not read {text}")
+
+    script(explode)
+    obj = Comment.objects.using(using).create(body="a private text")
+    assert state_of(obj).state == "pending"
+    assert "private" not in caplog.text
+
+
+def test_a_broken_drain_never_fails_a_save(
+    using: str, inline: None, monkeypatch: Any, caplog: Any
+) -> None:
+    monkeypatch.setattr(tasks, "drain", lambda *a, **k: 1 / 0)
+    obj = Comment.objects.using(using).create(body="bad")
+    assert state_of(obj).state == "pending"
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_save_inside_a_drain_does_not_drain(using: str, inline: None) -> None:
+    depth: list[bool] = []
+
+    def save_another(text: str) -> dict[str, int]:
+        depth.append(tasks._draining.get())
+        if len(depth) == 1:
+            Comment.objects.using(using).create(body="fine")
+            assert len(depth) == 1
+        return {}
+
+    script(save_another)
+    Comment.objects.using(using).create(body="fine")
+    assert depth == [True, True]  # The second by the same drain, afterwards.
+
+
+def test_another_app_s_failing_callback_leaves_the_row_waiting(
+    using: str, inline: None
+) -> None:
+    with pytest.raises(ZeroDivisionError), transaction.atomic(using):
+        transaction.on_commit(lambda: 1 / 0, using=using)
+        obj = Comment.objects.using(using).create(body="bad")
+    assert state_of(obj).state == "pending"
+    tasks.drain_inline(using)
+    assert state_of(obj).decision == "block"
+
+
+def test_a_locked_sqlite_costs_no_more_than_the_budget(inline: None) -> None:
+    Policy.objects.update(inline_ms=50)
+    obj = Comment.objects.create(body="fine")
+    locked, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Comment.objects.filter(pk=obj.pk).update(views=1)
+            locked.set()
+            release.wait(10)
+        connections.close_all()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    locked.wait(10)
+    started = time.monotonic()
+    tasks.wake("default", [])
+    waited = time.monotonic() - started
+    release.set()
+    thread.join()
+    # The connection's own timeout is 20 s.
+    assert waited < 5
+    with connections["default"].cursor() as cursor:
+        assert cursor.execute("PRAGMA busy_timeout").fetchone()[0] == 20_000
+
+
+# --- Celery -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def celery(settings: Any) -> None:
+    settings.CONTENTSAFETY_WAKE = "celery"
+
+
+@pytest.fixture
+def no_broker(celery: None, conf: Any) -> None:
+    nowhere = "redis://127.0.0.1:1/0"
+    conf.update(broker_url=nowhere, broker_write_url=nowhere)
+
+
+def test_a_dead_broker_fails_no_save_and_is_left_alone(
+    using: str, no_broker: None, caplog: Any
+) -> None:
+    ran: list[int] = []
+    for _ in range(5):
+        with transaction.atomic(using):
+            Comment.objects.using(using).create(body="bad")
+            transaction.on_commit(lambda: ran.append(1), using=using)
+    assert len(ran) == 5
+    # One try; then nobody tries for five seconds.
+    assert caplog.text.count("Waking failed") == 1
+
+
+def test_wakes_coalesce(using: str, celery: None, monkeypatch: Any) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr(
+        tasks.drain_task, "apply_async", lambda args, **k: sent.append(args)
+    )
+    monkeypatch.setattr(tasks, "COALESCE_SECONDS", 1000.0)
+    for _ in range(5):
+        Comment.objects.using(using).create(body="fine")
+    ((alias, hints),) = sent
+    assert alias == using
+    assert all(isinstance(hint, int) for hint in hints)
+
+
+def test_a_message_names_keys_and_nothing_else(using: str) -> None:
+    """Whatever the host's result back-end or error reporter keeps of it."""
+    assert tasks.drain_task.ignore_result
+    names = {
+        "contentsafety.drain",
+        "contentsafety.sweep",
+        "contentsafety.advance_build",
+    }
+    assert names <= set(current_app.tasks)
+
+
+def test_the_tasks_are_idempotent(using: str) -> None:
+    obj = Comment.objects.using(using).create(body="bad")
+    for _ in range(2):
+        tasks.drain_task(using)
+        tasks.sweep_task()
+    assert state_of(obj).decision == "block"
+    assert set(Heartbeat.objects.values_list("name", flat=True)) == {"drain", "sweep"}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("redis", marks=pytest.mark.redis),
+        pytest.param("rabbitmq", marks=pytest.mark.rabbitmq),
+    ]
+)
+def worker(
+    request: Any,
+    celery: None,
+    process_environment: dict[str, str],
+    conf: Any,
+    tmp_path: Path,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A real worker process on a real broker, on a queue of this test's own."""
+    queue = f"contentsafety-{os.getpid()}-{request.param}"
+    url = servers.url(request.param)
+    conf.update(broker_url=url, broker_write_url=url, task_default_queue=queue)
+    command = [sys.executable, "-m", "celery", "-A", "tests.worker", "worker"]
+    command += ["-Q", queue, "-P", "solo", "-l", "INFO", "--without-mingle"]
+    with (tmp_path / "worker.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--without-gossip"],
+            env={**process_environment, "TEST_BROKER": url, "TEST_QUEUE": queue},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        with current_app.connection_for_write() as connection:
+            connection.default_channel.queue_delete(queue)
+
+
+def wait_for_decision(obj: Any, process: subprocess.Popen[bytes]) -> str:
+    """Bounded: the worker takes a few seconds to start."""
+    tick = threading.Event()
+    for _ in range(600):
+        if decision := state_of(obj).decision:
+            return decision
+        if process.poll() is not None:
+            pytest.fail("The worker ended: see worker.log in the test's folder.")
+        tick.wait(0.05)
+    return ""
+
+
+def test_a_real_worker_moderates_what_is_saved(
+    worker: subprocess.Popen[bytes],
+) -> None:
+    """Nothing but the save asks for it: no beat, no sweep."""
+    first = Comment.objects.create(body="a bad thing")
+    assert wait_for_decision(first, worker) == "block"
+    with transaction.atomic():
+        second = Comment.objects.create(body="fine")
+    assert wait_for_decision(second, worker) == "allow"
