@@ -26,6 +26,8 @@ MAX_NOTE = 1000
 #: Category names that a page offers.
 MAX_WORDS = 200
 
+THRESHOLD = {"step": "any", "class": "cs-threshold"}
+
 
 def suggestions() -> dict[str, list[str]]:
     """Words to offer, by the id of the page's <datalist>; a field takes any word, and
@@ -152,8 +154,8 @@ class RuleForm(RuleModelForm):
         widgets = {
             "category": forms.TextInput(attrs={"list": "cs-categories", "size": 20}),
             "provider": forms.TextInput(attrs={"list": "cs-providers", "size": 12}),
-            "review_at": forms.NumberInput(attrs={"step": "any"}),
-            "block_at": forms.NumberInput(attrs={"step": "any"}),
+            "review_at": forms.NumberInput(attrs=THRESHOLD),
+            "block_at": forms.NumberInput(attrs=THRESHOLD),
         }
 
 

@@ -61,6 +61,7 @@ class BuildAdmin(PageAdmin[BuildJob]):
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         return {
+            "title": _("Build of %s") % obj.version,
             "job": obj,
             "status": self.shows_status(obj),
             "version_url": self.url("change", obj.version, CategoryVersion._meta),

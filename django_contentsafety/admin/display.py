@@ -55,21 +55,35 @@ def excerpt(text: str, limit: int = EXCERPT) -> SafeString:
 
 
 def highlight(text: str, spans: Iterable[Mapping[str, Any]]) -> SafeString:
-    """``text`` with each of ``spans`` in a <mark> that names its categories."""
+    """``text`` with each of ``spans`` in a <mark> that names its categories.
+
+    The more a span weighs among the others, the stronger its mark (1 to 3).
+    """
     bounded = text[:PAGE]
+    spans = list(spans)
+    heaviest = max((span.get("weight") or 0 for span in spans), default=0)
     marks = [
-        (start, end, str(span.get("category") or span.get("blocklist") or ""))
+        (
+            start,
+            end,
+            str(span.get("category") or span.get("blocklist") or ""),
+            _strength(span.get("weight"), heaviest),
+        )
         for span in spans
         if 0 <= (start := span["start"]) < (end := min(span["end"], len(bounded)))
     ]
     edges = sorted({0, len(bounded), *(e for m in marks for e in m[:2])})
     pieces = []
     for low, high in pairwise(edges):
-        names = sorted({name for s, e, name in marks if s <= low and high <= e})
+        here = [(n, w) for s, e, n, w in marks if s <= low and high <= e]
         piece = show_controls(bounded[low:high])
-        if names:
-            title = ", ".join(names)
-            piece = format_html('<mark title="{}">{}</mark>', title, piece)
+        if here:
+            piece = format_html(
+                '<mark class="cs-mark-{}" title="{}">{}</mark>',
+                max(strength for _name, strength in here),
+                ", ".join(sorted({name for name, _strength in here})),
+                piece,
+            )
         pieces.append((piece,))
     shown = format_html_join("", "{}", pieces)
     if len(text) > PAGE:
@@ -160,6 +174,12 @@ def actor_names(keys: Iterable[str]) -> dict[str, str]:
         for user in users._default_manager.filter(pk__in=list(pks)):
             names[pks[user.pk]] = user.get_username()
     return names
+
+
+def _strength(weight: float | None, heaviest: float) -> int:
+    if weight is None or heaviest <= 0:
+        return 3
+    return min(3, 1 + int(3 * max(weight, 0) / heaviest))
 
 
 def _pieces(text: str) -> Iterable[str | SafeString]:

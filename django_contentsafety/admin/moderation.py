@@ -24,7 +24,7 @@ from ..forms import DecisionForm
 from ..models import ModerationState
 from .base import PageAdmin, Response, Tool
 from .cases import case_context
-from .display import badge, object_link
+from .display import badge, object_label, object_link
 from .results import ObjectChangeList
 from .search import ModelFilter, ObjectSearch, PolicyFilter
 
@@ -40,7 +40,6 @@ class StateAdmin(ObjectSearch, PageAdmin[ModerationState]):
         "policy",
         "shows_state",
         "shows_decision",
-        "shows_decided_by",
         "created_at",
     )
     list_filter = ("state", "decision", PolicyFilter, ModelFilter)
@@ -103,21 +102,23 @@ class StateAdmin(ObjectSearch, PageAdmin[ModerationState]):
     def shows_decision(self, state: ModerationState) -> SafeString:
         """The decision in force, marked where it is about an earlier text."""
         shown = badge(state.decision, state.get_decision_display())
-        if state.decision and not state.is_decided:
-            return format_html(
-                '{} <span class="cs-quiet">{}</span>', shown, _("(an earlier text)")
-            )
-        return shown
-
-    @admin.display(description=gettext_lazy("Decided by"), empty_value="–")
-    def shows_decided_by(self, state: ModerationState) -> str:
-        return str(state.get_decided_by_display())
+        if not state.decision:
+            return shown
+        words = (
+            _("by %s") if state.is_decided else _("by %s, about an earlier text")
+        ) % state.get_decided_by_display()
+        return format_html('{} <span class="cs-quiet">{}</span>', shown, words)
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         names = [tool.name for tool in self.tools]
         allowed = {button["tool"].name for button in self.tool_buttons(request, obj)}
         return {
             **case_context(self.admin_site, request, obj, self.text_permission),
+            "title": _("%(object)s under the policy %(policy)s")
+            % {
+                "object": object_label(obj.model, obj.object_key),
+                "policy": obj.policy,
+            },
             "state_badge": self.shows_state(obj),
             "decision_badge": self.shows_decision(obj),
             "object": object_link(self.admin_site, request, obj.model, obj.object_key),

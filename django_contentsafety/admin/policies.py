@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, ManyToManyField
+from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -67,7 +68,10 @@ class PolicyAdmin(SafetyAdmin[Policy]):
     list_display = ("slug", "shows_mode", "shows_rules", "shows_problem")
     list_filter = ("mode",)
     search_fields = ("slug",)
-    filter_horizontal = ("blocklists",)
+    # Sites have a handful; none is told from some at a glance.
+    formfield_overrides = {
+        ManyToManyField: {"widget": CheckboxSelectMultiple, "help_text": ""}
+    }
     inlines = (RuleInline,)
     fieldsets = (
         (None, {"fields": ("slug", "shows_mode", "blocklists", "stop_on_block")}),

@@ -36,6 +36,11 @@ def is_ready(version: CategoryVersion) -> bool:
     return version.status == Status.READY
 
 
+def is_idle(version: CategoryVersion) -> bool:
+    """Ready, and not the one that answers already."""
+    return is_ready(version) and version.category.active_version_id != version.pk
+
+
 @admin.register(CategoryVersion)
 class VersionAdmin(PageAdmin[CategoryVersion]):
     list_display = (
@@ -63,7 +68,7 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             label=gettext_lazy("Activate"),
             permission=ACTIVATE,
             post_only=False,
-            fits=is_ready,
+            fits=is_idle,
         ),
     )
 
@@ -90,6 +95,7 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
         if card:
             card["errors"] = self._errors(request, version)
         return {
+            "title": str(version),
             "version": version,
             "category": version.category,
             "category_url": self.url("change", version.category, Category._meta),
