@@ -24,7 +24,8 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
 from ..documents import user_key
-from ..exceptions import InvalidTransition, RefusedError
+from ..engine.errors import EngineError
+from ..exceptions import InvalidProvider, InvalidTransition, RefusedError
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin, TabularInline
@@ -211,7 +212,13 @@ class SafetyAdmin(ModelAdmin[M]):
                 return HttpResponseNotAllowed(["POST"])
             try:
                 return getattr(self, tool.name)(request, obj)
-            except (RefusedError, InvalidTransition) as refusal:
+            except (
+                RefusedError,
+                InvalidTransition,
+                # A provider that the settings lost; a sample that no line can hold.
+                InvalidProvider,
+                EngineError,
+            ) as refusal:
                 self.say(request, str(refusal), error=True)
                 return self.back_to(obj)
 

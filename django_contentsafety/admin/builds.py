@@ -34,7 +34,7 @@ class BuildAdmin(PageAdmin[BuildJob]):
     tools = (
         Tool(
             name="cancel",
-            label=gettext_lazy("Cancel"),
+            label=gettext_lazy("Cancel build"),
             permission=BUILD,
             fits=lambda job: not job.is_final,
         ),

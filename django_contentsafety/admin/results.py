@@ -8,12 +8,13 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 
-from ..models import ModerationResult
+from ..models import ModerationResult, ModerationState
 from .base import ReadOnlyAdmin
-from .display import masked, object_link, show_controls, show_json
+from .display import masked, object_label, object_link, show_controls, show_json
 from .scores import score_rows, show_values, withheld
 from .search import ModelFilter, ObjectSearch, PolicyFilter, SourceFilter
 
@@ -64,6 +65,7 @@ class ResultAdmin(ObjectSearch, ReadOnlyAdmin[ModerationResult]):
             "round",
             "is_stale",
             "created_at",
+            "shows_case",
             "shows_values",
             "shows_thresholds",
             "shows_versions",
@@ -86,6 +88,13 @@ class ResultAdmin(ObjectSearch, ReadOnlyAdmin[ModerationResult]):
     def shows_object(self, result: Any) -> SafeString:
         link: SafeString = result.object_link
         return link
+
+    @admin.display(description=gettext_lazy("Moderation"))
+    def shows_case(self, result: ModerationResult) -> SafeString:
+        state = ModerationState(pk=result.state_id)
+        url = self.url("change", state, ModerationState._meta)
+        label = object_label(result.model, result.object_key)
+        return format_html('<a href="{}">{}</a>', url, show_controls(label))
 
     @admin.display(description=gettext_lazy("Answer"))
     def shows_values(self, result: ModerationResult) -> SafeString:
@@ -113,7 +122,10 @@ class ResultAdmin(ObjectSearch, ReadOnlyAdmin[ModerationResult]):
 
     @admin.display(description=gettext_lazy("Text"))
     def shows_text(self, result: ModerationResult) -> SafeString | str:
-        return withheld() if result.text is None else show_controls(result.text)
+        if result.text is None:
+            return withheld()
+        shown = show_controls(result.text)
+        return format_html('<div class="cs-text cs-body">{}</div>', shown)
 
     @admin.display(description=gettext_lazy("Text"))
     def hides_text(self, result: ModerationResult) -> SafeString:

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from django_contentsafety.admin.base import SafetyAdmin
+from django_contentsafety.admin.versions import version_rows
 from django_contentsafety.flows import build
 from django_contentsafety.models import (
     Blocklist,
@@ -26,7 +28,7 @@ from django_contentsafety.models import (
     PolicyRule,
     Sample,
 )
-from tests.admin.conftest import make_job, make_version
+from tests.admin.conftest import CARD, make_job, make_version
 
 pytestmark = pytest.mark.django_db
 
@@ -175,3 +177,40 @@ def test_the_build_page_reads_no_blobs(root: Client, category: Category) -> None
     with CaptureQueriesContext(connection) as queries:
         root.get(page)
     assert "artifact" not in " ".join(query["sql"] for query in queries)
+
+
+@pytest.mark.django_db(databases="__all__")
+def test_the_computed_columns_work_on_every_database(
+    using: str, rf: RequestFactory, superuser: User
+) -> None:
+    category = Category(name="scam", definition="d", provider="default")
+    category.save(using=using)
+    for number, is_positive in enumerate((True, True, False)):
+        Sample(category=category, text=str(number), is_positive=is_positive).save(
+            using=using
+        )
+    version = CategoryVersion(
+        category=category,
+        number=1,
+        definition="d",
+        provider="default",
+        samples_jsonl=b"",
+        samples_sha256="",
+        positive_count=2,
+        negative_count=1,
+        card=CARD,
+        status="ready",
+    )
+    version.save(using=using)
+    BuildJob(version=version, status="succeeded", finished_at=version.created_at).save(
+        using=using
+    )
+    Category.objects.using(using).update(active_version=version)
+    request = rf.get("/")
+    request.user = superuser
+    row = admin.site._registry[Category].get_queryset(request).using(using).get()
+    assert (row.active_number, row.positives, row.negatives) == (1, 2, 1)
+    assert row.build_status == "succeeded"
+    (shown,) = version_rows(admin.site, request, row)
+    assert shown["f1"] == "0.51"
+    assert shown["is_active"]

@@ -258,6 +258,46 @@ def test_a_category_goes_with_its_active_version(
     assert not CategoryVersion.objects.exists()
 
 
+def test_categories_are_deleted_from_the_list(
+    root: Client, category: Category, policy: Policy
+) -> None:
+    named_by(policy, category)
+    data = {"action": "delete_selected", "_selected_action": [category.pk]}
+    listed = reverse("admin:contentsafety_category_changelist")
+    page = words(root.post(listed, {**data, "post": "yes"}))
+    assert "The rule of the policy comments" in page
+    assert Category.objects.exists()
+    PolicyRule.objects.filter(category=category.name).delete()
+    root.post(listed, {**data, "post": "yes"})
+    assert not Category.objects.exists()
+
+
+def test_a_provider_that_the_settings_lost(root: Client, category: Category) -> None:
+    Category.objects.filter(pk=category.pk).update(provider="gone")
+    response = root.post(url("freeze", category), follow=True)
+    assert "There is no provider 'gone'" in said(response)
+
+
+def test_a_sample_that_no_line_can_hold(root: Client, category: Category) -> None:
+    # Not by a form: by the ORM, or a fixture.
+    for number in range(40):
+        Sample.objects.create(
+            category=category, text=f"text {number}", is_positive=number % 2
+        )
+    Sample.objects.bulk_create(
+        [Sample(category=category, text="a\x00b", text_hash="x", is_positive=True)]
+    )
+    response = root.post(url("freeze", category), follow=True)
+    assert "NUL" in said(response)
+    assert not CategoryVersion.objects.exists()
+
+
+def test_our_pages_have_our_styles(root: Client, category: Category) -> None:
+    for page in ("change", "upload"):
+        content = root.get(url(page, category)).content.decode()
+        assert '/static/contentsafety/admin.css"' in content
+
+
 def test_activating_says_which_policies_it_concerns(
     root: Client, category: Category, policy: Policy
 ) -> None:
