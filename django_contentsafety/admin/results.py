@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext as _, gettext_lazy
 
 from ..models import ModerationResult, ModerationState
 from .base import ReadOnlyAdmin
@@ -38,10 +38,7 @@ class ResultAdmin(ObjectSearch, ReadOnlyAdmin[ModerationResult]):
         "policy",
         "source",
         "shows_values",
-        "generation",
-        "round",
-        "is_stale",
-        "latency_ms",
+        "shows_latency",
         "created_at",
     )
     list_filter = (SourceFilter, PolicyFilter, ModelFilter)
@@ -63,14 +60,14 @@ class ResultAdmin(ObjectSearch, ReadOnlyAdmin[ModerationResult]):
             "source",
             "generation",
             "round",
-            "is_stale",
+            "shows_stale",
             "created_at",
             "shows_case",
             "shows_values",
             "shows_thresholds",
             "shows_versions",
             "policy_version",
-            "latency_ms",
+            "shows_latency",
             "request_id",
             "shows_text" if allowed else "hides_text",
             *(["shows_spans", "shows_hits", "shows_raw"] if allowed else []),
@@ -88,6 +85,14 @@ class ResultAdmin(ObjectSearch, ReadOnlyAdmin[ModerationResult]):
     def shows_object(self, result: Any) -> SafeString:
         link: SafeString = result.object_link
         return link
+
+    @admin.display(description=gettext_lazy("Took"), ordering="latency_ms")
+    def shows_latency(self, result: ModerationResult) -> str:
+        return _("%d ms") % result.latency_ms
+
+    @admin.display(description=gettext_lazy("Too late"))
+    def shows_stale(self, result: ModerationResult) -> str:
+        return _("yes: the text had changed") if result.is_stale else _("no")
 
     @admin.display(description=gettext_lazy("Moderation"))
     def shows_case(self, result: ModerationResult) -> SafeString:

@@ -23,12 +23,13 @@ class SampleAdmin(SafetyAdmin[Sample]):
     list_select_related = ("category",)
     search_fields = ("text",)
     show_full_result_count = False
+    list_per_page = 50
     text_fields = frozenset({"text", "text_hash", "source_key"})
     text_permission = "contentsafety.view_sample_text"
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         shown = "shows_text" if self.has_text_permission(request) else "hides_text"
-        return [shown, "shows_label", "category", "source", "created_at"]
+        return [shown, "shows_label", "category", "source"]
 
     def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
         # A search would tell what a text holds.

@@ -14,6 +14,9 @@ from ..models import ModerationResult
 from ..verdicts import SCALE_RANGE, Scale
 from .display import badge, bar
 
+#: Scores below are not told apart on a page.
+SMALLEST = 0.001
+
 
 def score_rows(result: ModerationResult) -> list[dict[str, Any]]:
     """One row a category that was answered, then one a blocklist hit."""
@@ -103,4 +106,6 @@ def _given(score: dict[str, Any]) -> str:
 def _number(value: float, scale: str) -> str:
     if scale == Scale.DETECTED:
         return _("yes") if value else _("no")
-    return f"{value:.3g}" if scale == Scale.SCORE else f"{value:g}"
+    if scale == Scale.SCORE and 0 < value < SMALLEST:
+        return f"< {SMALLEST}"
+    return f"{value:.3f}".rstrip("0").rstrip(".")
