@@ -182,7 +182,8 @@ def test_a_row_without_a_key_id_counts_as_changed():
 
 KEYS = {
     "negative": (Comment, -17),
-    "great": (Comment, 2**63 - 1),
+    # No greater: MariaDB counts on from here, whatever is rolled back.
+    "great": (Comment, 2**53 + 1),
     "plain": (Comment, 1),
     "child": (Photo, 42),
     "uuid": (Note, uuid.UUID("0aB1c2d3-0000-4000-8000-00000000000f")),
