@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
@@ -14,6 +15,8 @@ from ..exceptions import FrozenVersion
 from ..providers import validate_alias
 from ..verdicts import HarmCategory
 from .fields import DbNow, KeyField
+
+M = TypeVar("M", bound=models.Model)
 
 #: The wire contract's pattern for names (custom category API, 2024-09-15-preview).
 NAME_PATTERN = r"^(?=[a-zA-Z0-9])[a-zA-Z0-9-]*[a-zA-Z0-9]\Z"
@@ -143,6 +146,14 @@ class Sample(models.Model):
         self.text_hash = text_hash(self.text)
 
 
+class VersionQuerySet(models.QuerySet[M]):
+    """Frozen columns are written by the insert alone."""
+
+    def update(self, **kwargs: Any) -> int:
+        _refuse_frozen(kwargs)
+        return super().update(**kwargs)
+
+
 class CategoryVersion(models.Model):
     """A category's definition and samples as they were when it was frozen."""
 
@@ -156,9 +167,10 @@ class CategoryVersion(models.Model):
         DELETED = "deleted", _("deleted")
         DELETE_FAILED = "delete_failed", _("delete failed")
 
-    #: What ``save()`` never writes again.
+    #: What is never written again.
     FROZEN_FIELDS = frozenset(
         {
+            "category",
             "category_id",
             "number",
             "definition",
@@ -192,6 +204,8 @@ class CategoryVersion(models.Model):
     created_at = models.DateTimeField(_("frozen at"), db_default=DbNow())
     ready_at = models.DateTimeField(_("ready at"), null=True, blank=True)
 
+    objects = VersionQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("version")
         verbose_name_plural = _("versions")
@@ -207,11 +221,18 @@ class CategoryVersion(models.Model):
 
     def save(self, **kwargs: Any) -> None:
         """Raise FrozenVersion where the call would write a frozen column again."""
-        if not self._state.adding:
+        if self._state.adding:
+            # Or an instance with an old version's key would be written over it.
+            kwargs["force_insert"] = True
+        else:
             names = kwargs.get("update_fields")
-            if names is None or self.FROZEN_FIELDS & set(names):
-                raise FrozenVersion(
-                    "A version's definition and samples are frozen: name the columns "
-                    "to write in update_fields."
-                )
+            _refuse_frozen(self.FROZEN_FIELDS if names is None else names)
         super().save(**kwargs)
+
+
+def _refuse_frozen(names: Iterable[str]) -> None:
+    if not CategoryVersion.FROZEN_FIELDS.isdisjoint(names):
+        raise FrozenVersion(
+            "A version's definition and samples are frozen: name the columns to write "
+            "in update_fields."
+        )

@@ -6,14 +6,12 @@ objects and users are named, not referenced.
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from ..decisions import DecisionValue
-from ..exceptions import AppendOnly
+from .append_only import AppendOnlyModel, AppendOnlyQuerySet
 from .claims import StateQuerySet
 from .fields import DbNow, KeyField
 
@@ -127,18 +125,15 @@ class ModerationState(ObjectRow):
         return bool(self.decision) and self.decided_generation == self.generation
 
 
-class ResultQuerySet(models.QuerySet["ModerationResult"]):
+class ResultQuerySet(AppendOnlyQuerySet["ModerationResult"]):
     """Results are written once; erasure and retention are the two ways out."""
-
-    def update(self, **kwargs: Any) -> int:
-        raise AppendOnly("Moderation results are never changed.")
 
     def erase_texts(self) -> int:
         """Null texts and spans (erasure of a person's or an object's text)."""
-        return super().update(text=None, spans=[])
+        return models.QuerySet.update(self, text=None, spans=[])
 
 
-class ModerationResult(ObjectRow):
+class ModerationResult(AppendOnlyModel, ObjectRow):
     """What one source said about one text: append-only."""
 
     state_id = models.BigIntegerField()
@@ -185,11 +180,6 @@ class ModerationResult(ObjectRow):
 
     def __str__(self) -> str:
         return f"{self.source}: {self.model} {self.object_key}"
-
-    def save(self, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise AppendOnly("Moderation results are never changed.")
-        super().save(**kwargs)
 
 
 class Action(ObjectRow):

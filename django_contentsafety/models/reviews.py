@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from ..decisions import DecisionValue
 from ..exceptions import AppendOnly
+from .append_only import AppendOnlyModel, AppendOnlyQuerySet
 from .fields import DbNow, KeyField
 from .moderation import ObjectRow
 
@@ -38,20 +39,14 @@ class Review(ObjectRow):
         return f"{self.decision}: {self.model} {self.object_key}"
 
 
-class LogQuerySet(models.QuerySet["LogEntry"]):
+class LogQuerySet(AppendOnlyQuerySet["LogEntry"]):
     """No update and no delete path."""
-
-    def update(self, **kwargs: Any) -> NoReturn:
-        raise AppendOnly("The log is never changed.")
 
     def delete(self) -> NoReturn:
         raise AppendOnly("The log is never deleted.")
 
-    def bulk_update(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise AppendOnly("The log is never changed.")
 
-
-class LogEntry(models.Model):
+class LogEntry(AppendOnlyModel):
     """Who did what, when, from → to, and why: codes and ids, never free text."""
 
     event = models.CharField(_("event"), max_length=40)
@@ -83,11 +78,6 @@ class LogEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event}: {self.subject or self.object_key}"
-
-    def save(self, **kwargs: Any) -> None:
-        if not self._state.adding:
-            raise AppendOnly("The log is never changed.")
-        super().save(**kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnly("The log is never deleted.")
