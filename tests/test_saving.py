@@ -233,8 +233,14 @@ def test_an_unwatched_save_costs_nothing(using: str, save: Any) -> None:
 
 
 def test_a_new_object_is_not_read(using: str) -> None:
-    statements = our(captured(using, Comment(body="b").save))
+    statements = our(captured(using, lambda: Comment(body="b").save(using=using)))
     assert not [sql for sql in statements if sql.startswith("SELECT")]
+
+
+def test_a_child_is_submitted_once(using: str) -> None:
+    """Django calls ``_save_table`` once a table: the last one counts."""
+    statements = our(captured(using, lambda: Photo(body="b").save(using=using)))
+    assert [sql.split()[0] for sql in statements] == ["INSERT"]
 
 
 def test_nothing_on_the_save_path_reads_another_alias(using: str) -> None:
@@ -305,7 +311,7 @@ def test_the_author_is_noted_and_kept_up_to_date(
 
 def test_disabled_means_untouched(using: str, settings: Any) -> None:
     settings.CONTENTSAFETY_ENABLED = False
-    assert not our(captured(using, Comment(body="b").save))
+    assert not our(captured(using, lambda: Comment(body="b").save(using=using)))
 
 
 # --- The wrapper ------------------------------------------------------------------
