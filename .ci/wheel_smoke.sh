@@ -41,6 +41,31 @@ class Message(models.Model):
     body = models.TextField()
 END
 
+cat >board/views.py <<'END'
+from django.shortcuts import get_object_or_404, redirect, render
+
+from .models import Message
+
+
+def write(request):
+    return redirect("read", pk=Message.objects.create(body=request.POST["body"]).pk)
+
+
+def read(request, pk):
+    return render(request, "message.html", {"message": get_object_or_404(Message, pk=pk)})
+END
+mkdir -p board/templates
+cat >board/templates/message.html <<'END'
+{% load contentsafety %}{% moderation_status message as status %}
+{{ status.decision }} {{ status.visible }}
+END
+cat >>site1/urls.py <<'END'
+
+from board import views
+
+urlpatterns += [path("write/", views.write), path("<int:pk>/", views.read, name="read")]
+END
+
 "$python" manage.py makemigrations -v 0 board
 "$python" manage.py migrate -v 0
 "$python" manage.py check --fail-level ERROR

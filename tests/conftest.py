@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 #: Every alias that a test may be run on, whether or not its server answers.
-DATABASE_ALIASES = ("default", *servers.DATABASES)
+DATABASE_ALIASES = ("default", "other", *servers.DATABASES)
 
 
 def database_params(*aliases: str) -> list[object]:

@@ -196,18 +196,18 @@ def activate(version: CategoryVersion, *, by: str) -> None:
 
     Raise RefusedError where it is not ready.
     """
+    categories = Category.objects.filter(pk=version.category_id)
     with transaction.atomic():
-        ready = Q(versions__pk=version.pk, versions__status="ready")
-        category = Category.objects.filter(pk=version.category_id)
-        before = version.category.active_version
-        # Pre-selected ids, because MySQL can't update a table it joins.
-        if not Category.objects.filter(ready, pk=version.category_id).exists():
-            version.refresh_from_db()
+        # A write first: SQLite can't upgrade a transaction that began by reading.
+        categories.update(last_number=F("last_number"))
+        version.refresh_from_db()
+        if version.status != CategoryVersion.Status.READY:
             raise RefusedError(
                 _("%(version)s is %(status)s: only a ready version is activated.")
                 % {"version": version, "status": version.get_status_display()}
             )
-        category.update(active_version=version)
+        before = categories.select_related("active_version").get().active_version
+        categories.update(active_version=version)
         # What a stored decision was made with stays distinguishable.
         named = Policy.objects.filter(rules__category=version.category.name)
         Policy.objects.filter(pk__in=list(named.values_list("pk", flat=True))).update(

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_slug
 from django.db import transaction
+from django.db.models import F
 
 from ...exceptions import RefusedError
 from ...flows.policies import record_change, switch_mode, would_have_hidden
@@ -70,17 +71,19 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            validate_slug(options["slug"])
+            policy, created = Policy.objects.get_or_create(slug=options["slug"])
             with transaction.atomic():
-                policy = self._change(options)
+                # A write first: SQLite can't upgrade a transaction that read.
+                Policy.objects.filter(pk=policy.pk).update(version=F("version"))
+                self._change(policy, created, options)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         except RefusedError as error:
             raise CommandError(str(error)) from None
         self._show(policy)
 
-    def _change(self, options: dict[str, Any]) -> Policy:
-        validate_slug(options["slug"])
-        policy, created = Policy.objects.get_or_create(slug=options["slug"])
+    def _change(self, policy: Policy, created: bool, options: dict[str, Any]) -> None:
         for values in options["rules"]:
             names = {name: values.pop(name) for name in ("provider", "category")}
             rule = policy.rules.filter(**names).first() or PolicyRule(
@@ -97,7 +100,6 @@ class Command(BaseCommand):
         if options["mode"]:
             switch_mode(policy, options["mode"], by="")
         policy.refresh_from_db()
-        return policy
 
     def _show(self, policy: Policy) -> None:
         self.stdout.write(f"{policy.slug}: {policy.get_mode_display()}")
