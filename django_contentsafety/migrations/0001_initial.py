@@ -320,7 +320,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 editable=False,
                 null=True,
-                on_delete=django.db.models.deletion.PROTECT,
+                on_delete=django_contentsafety.models.fields.restrict_or_clear,
                 related_name="+",
                 to="contentsafety.categoryversion",
                 verbose_name="active version",

@@ -14,7 +14,7 @@ from ..engine.samples import text_hash
 from ..exceptions import FrozenVersion
 from ..providers import validate_alias
 from ..verdicts import HarmCategory
-from .fields import DbNow, KeyField
+from .fields import DbNow, KeyField, restrict_or_clear
 
 M = TypeVar("M", bound=models.Model)
 
@@ -67,7 +67,7 @@ class Category(models.Model):
         null=True,
         blank=True,
         editable=False,
-        on_delete=models.PROTECT,
+        on_delete=restrict_or_clear,
         related_name="+",
     )
     #: The last number given: numbers are never reused, whatever is deleted.

@@ -43,3 +43,13 @@ class DbNow(Now):
 
     def as_mysql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **extra)
+
+
+def restrict_or_clear(collector: Any, field: Any, objs: Any, using: str) -> None:
+    """``on_delete``: as RESTRICT, for two tables that refer to each other.
+
+    What is referred to goes only together with what refers to it, and the reference
+    is cleared before: MySQL and MariaDB check foreign keys row by row.
+    """
+    collector.add_restricted_objects(field, objs)
+    collector.add_field_update(field, None, objs)
