@@ -13,15 +13,17 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 from uuid import uuid4
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, router, transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from ..engine.samples import Sample as EngineSample, write_jsonl
 from ..exceptions import (
     BuildFailed,
+    InvalidProvider,
     InvalidTransition,
     ProviderError,
     RateLimited,
@@ -70,8 +72,8 @@ def freeze(category: Category, *, by: str) -> CategoryVersion:
 
     Raise RefusedError where the provider would not build it: nothing is stored.
     """
-    provider = _provider(category.provider)
-    with transaction.atomic():
+    provider = _builder(category.provider)
+    with _atomic():
         # A write first: the number is ours from here on, on every database.
         Category.objects.filter(pk=category.pk).update(last_number=F("last_number") + 1)
         category.refresh_from_db()
@@ -107,7 +109,7 @@ def start(version: CategoryVersion, *, by: str) -> BuildJob:
     built from its state.
     """
     buildable = [CategoryVersion.Status.FROZEN, CategoryVersion.Status.FAILED]
-    with transaction.atomic():
+    with _atomic():
         rows = CategoryVersion.objects.filter(pk=version.pk, status__in=buildable)
         if not rows.update(status=CategoryVersion.Status.BUILDING):
             version.refresh_from_db()
@@ -116,7 +118,7 @@ def start(version: CategoryVersion, *, by: str) -> BuildJob:
                 % {"version": version, "status": version.get_status_display()}
             )
         try:
-            with transaction.atomic():
+            with _atomic():
                 job = BuildJob.objects.create(
                     version=version, live_category=version.category, created_by=by
                 )
@@ -162,6 +164,8 @@ def advance(job_pk: int, *, progress: Progress | None = None) -> bool:
             _wait(job, timedelta(minutes=1), error.code)
         else:
             _ask_for_help(job, error.code, str(error))
+    except InvalidProvider as error:
+        _ask_for_help(job, "config", str(error))
     except Exception as error:
         logger.error("Build %s failed: %s.", job.pk, describe(error))
         _ask_for_help(
@@ -172,7 +176,7 @@ def advance(job_pk: int, *, progress: Progress | None = None) -> bool:
 
 def cancel(job: BuildJob, *, by: str) -> None:
     """Stop following the build; a late result is ignored."""
-    with transaction.atomic():
+    with _atomic():
         # Whoever holds the lease loses it: canceling is a person's word.
         BuildJob.objects.filter(pk=job.pk).update(lease_token="", lease_until=None)
         job.refresh_from_db()
@@ -186,7 +190,7 @@ def try_again(job: BuildJob, *, by: str) -> None:
 
     Raise InvalidTransition where it waits for nobody (any more).
     """
-    with transaction.atomic():
+    with _atomic():
         job.move(Status.QUEUED, next_poll_at=DbNow(), error_code="", error_message="")
         _log("build_tried_again", job.version, by, job=job.pk)
 
@@ -197,7 +201,7 @@ def activate(version: CategoryVersion, *, by: str) -> None:
     Raise RefusedError where it is not ready.
     """
     categories = Category.objects.filter(pk=version.category_id)
-    with transaction.atomic():
+    with _atomic():
         # A write first: SQLite can't upgrade a transaction that began by reading.
         categories.update(last_number=F("last_number"))
         version.refresh_from_db()
@@ -231,13 +235,17 @@ def _steps(job: BuildJob, progress: Progress | None) -> None:
     version = job.version
     provider = _provider(version.provider)
     if job.status in (Status.QUEUED, Status.REGISTERING):
-        job.move(Status.REGISTERING)
-        number = provider.register(_request(job))
-        CategoryVersion.objects.filter(pk=version.pk).update(provider_version=number)
-        job.move(Status.REGISTERED)
-    if job.status in (Status.REGISTERED, Status.SUBMITTING):
         operation = job.operation_id or f"cs-{job.pk}-{uuid4().hex[:8]}"
-        job.move(Status.SUBMITTING, operation_id=operation)
+        job.move(Status.REGISTERING, operation_id=operation)
+        number = provider.register(_request(job))
+        with _atomic():
+            # The move first: a worker that was taken over must not name the version.
+            job.move(Status.REGISTERED)
+            CategoryVersion.objects.filter(pk=version.pk).update(
+                provider_version=number
+            )
+    if job.status in (Status.REGISTERED, Status.SUBMITTING):
+        job.move(Status.SUBMITTING)
         version.refresh_from_db()
         provider.submit(_request(job), version.provider_version)
         job.move(Status.BUILDING)
@@ -245,7 +253,7 @@ def _steps(job: BuildJob, progress: Progress | None) -> None:
     state = provider.poll(_request(job), version.provider_version, report)
     words = {"raw_status": state.raw_status[:100], "poll_count": F("poll_count") + 1}
     if state.status == "succeeded":
-        with transaction.atomic():
+        with _atomic():
             job.move(Status.SUCCEEDED, progress=100, **words)
             CategoryVersion.objects.filter(pk=version.pk).update(
                 artifact=state.artifact,
@@ -260,8 +268,7 @@ def _steps(job: BuildJob, progress: Progress | None) -> None:
     else:
         job.move(
             Status.BUILDING,
-            phase=state.phase,
-            progress=round(state.fraction * 100),
+            **_progress(state.phase, state.fraction),
             **words,
         )
         age = (
@@ -305,12 +312,19 @@ def _reporter(job: BuildJob, progress: Progress | None) -> Progress:
             written = time.monotonic()
             job.move(
                 Status.BUILDING,
-                phase=phase[:60],
-                progress=round(min(max(fraction, 0), 1) * 100),
+                **_progress(phase, fraction),
                 lease_until=DbNow() + timedelta(seconds=LEASE_SECONDS),
             )
 
     return report
+
+
+def _progress(phase: str, fraction: float) -> dict[str, Any]:
+    """The columns, whatever the provider says."""
+    return {
+        "phase": phase[:60],
+        "progress": round(min(max(fraction, 0), 1) * 100),
+    }
 
 
 def _request(job: BuildJob) -> BuildRequest:
@@ -341,7 +355,7 @@ def _ask_for_help(job: BuildJob, code: str, message: str) -> None:
 
 def _end(job: BuildJob, status: str, code: str, message: str) -> None:
     try:
-        with transaction.atomic():
+        with _atomic():
             job.move(status, error_code=code, error_message=message)
             if status == Status.FAILED:
                 _set_version(job, CategoryVersion.Status.FAILED)
@@ -362,6 +376,23 @@ def _set_version(job: BuildJob, status: str) -> None:
 def _provider(alias: str) -> Provider:
     provider: Provider = providers[alias]
     return provider
+
+
+def _builder(alias: str) -> Provider:
+    try:
+        provider = _provider(alias)
+    except InvalidProvider as error:
+        raise RefusedError(str(error)) from None
+    if not provider.can_build:
+        raise RefusedError(
+            _("The provider %s builds no categories: choose another one.") % alias
+        )
+    return provider
+
+
+def _atomic() -> Any:
+    """A transaction where the site tables are, which need not be the default alias."""
+    return transaction.atomic(router.db_for_write(Category))
 
 
 def _refuse_too_few(provider: Provider, positives: int, negatives: int) -> None:

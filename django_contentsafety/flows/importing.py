@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import F
 from django.utils.translation import gettext as _, ngettext
 
@@ -71,7 +71,7 @@ def import_samples(
                 )
             ],
         )
-    with transaction.atomic():
+    with transaction.atomic(router.db_for_write(Category)):
         # A write first: it makes two imports into one category wait for each other.
         Category.objects.filter(pk=category.pk).update(last_number=F("last_number"))
         known = _known(category, list(rows))
