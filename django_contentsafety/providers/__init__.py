@@ -15,12 +15,13 @@ from django.utils.translation import gettext as _
 from ..conf import settings
 from ..exceptions import InvalidProvider
 from ..verdicts import HarmCategory
-from .base import BuildRequest, BuildState, CustomCategory, Provider
+from .base import BuildRequest, BuildState, CustomCategory, Limit, Provider
 
 __all__ = [
     "BuildRequest",
     "BuildState",
     "CustomCategory",
+    "Limit",
     "Provider",
     "explain_unanswerable",
     "providers",

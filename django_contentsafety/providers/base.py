@@ -6,7 +6,7 @@ Constructors do no I/O: checks build every provider at start-up, before a server
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -27,6 +27,18 @@ class CustomCategory:
     provider_version: str = ""
     #: Fetches the artifact; called only where it isn't loaded yet.
     load: Callable[[], bytes] = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """How many requests a provider allows, over all our processes together."""
+
+    #: Requests a second.
+    rate: float
+    #: Requests at once.
+    burst: int = 1
+    #: Requests a calendar month (UTC); None = any.
+    per_month: int | None = None
 
 
 #: What is asked of ``analyze``: a harm category's name or a reference.
@@ -88,9 +100,21 @@ class Provider:
     def __init__(self, alias: str) -> None:
         self.alias = alias
 
-    def cost(self, texts: Sequence[str], categories: Sequence[Asked]) -> int:
-        """How many requests ``analyze`` with these arguments makes. No I/O."""
-        return 0
+    @property
+    def credential(self) -> str:
+        """A fingerprint of whom the provider counts by; empty = nobody."""
+        return ""
+
+    @property
+    def limits(self) -> Mapping[str, Limit]:
+        """Its quota by feature, a group of endpoints with one limit; empty = none."""
+        return {}
+
+    def cost(
+        self, texts: Sequence[str], categories: Sequence[Asked]
+    ) -> Mapping[str, int]:
+        """How many requests ``analyze`` makes of each feature. No I/O."""
+        return {}
 
     def analyze(
         self, texts: Sequence[str], categories: Sequence[Asked]
