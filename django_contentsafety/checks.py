@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from math import inf
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import FieldDoesNotExist
+from django.core.validators import slug_re
 from django.db import DatabaseError, connections, models, router
 
 from .conf import known_settings, settings
 from .exceptions import InvalidProvider
 from .flows import upkeep
 from .flows.plans import BLOCKLISTS, load_plans
-from .models import Heartbeat, ModerationState, Policy
+from .models import DbNow, Heartbeat, ModerationState, Policy
 from .providers import providers
 from .receivers import signature_fits
 from .registry import ModelModeration, registry
@@ -24,6 +27,38 @@ from .registry import ModelModeration, registry
 KEY_FIELDS = (models.IntegerField, models.UUIDField, models.CharField)
 #: Minutes after which a waiting text without a housekeeper is worth a warning.
 WAIT_MINUTES = 5
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+def _is_duration(value: Any) -> bool:
+    return _is_count(value) or (isinstance(value, float) and 0 < value < inf)
+
+
+#: What fits each setting, and what to use instead. The other settings are checked
+#: elsewhere, or hold keys, which no message may repeat.
+VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "ENABLED": (lambda value: isinstance(value, bool), "True or False"),
+    "WAKE": (
+        lambda value: value in ("celery", "inline", "none", None),
+        "'celery', 'inline', 'none' or None",
+    ),
+    "STORE_TEXT": (
+        lambda value: value in ("never", "review_only", "always"),
+        "'never', 'review_only' or 'always'",
+    ),
+    "DATABASES": (
+        lambda value: value is None or isinstance(value, list | tuple | set),
+        "a list of aliases, or None",
+    ),
+    "LEASE_SECONDS": (_is_duration, "a number above 0"),
+    "DRAIN_SECONDS": (_is_duration, "a number above 0"),
+    "BATCH_SIZE": (_is_count, "a whole number above 0"),
+    "OUTAGE_AFTER": (_is_duration, "a number above 0"),
+    "MAX_AGE": (_is_duration, "a number above 0"),
+}
 
 
 @register(Tags.compatibility)
@@ -37,15 +72,12 @@ def check_settings(**kwargs: Any) -> Iterator[CheckMessage]:
                 hint=f"Known are: {', '.join(known)}.",
                 id="contentsafety.E001",
             )
-    choices = {
-        "WAKE": ("celery", "inline", "none", None),
-        "STORE_TEXT": ("never", "review_only", "always"),
-    }
-    for name, allowed in choices.items():
-        if getattr(settings, name) not in allowed:
+    for name, (fits, remedy) in VALUES.items():
+        value = getattr(settings, name)
+        if not fits(value):
             yield Error(
-                f"CONTENTSAFETY_{name} is {getattr(settings, name)!r}.",
-                hint=f"Use one of {allowed}.",
+                f"CONTENTSAFETY_{name} is {value!r}.",
+                hint=f"Use {remedy}.",
                 id="contentsafety.E002",
             )
     if not django_settings.USE_TZ:
@@ -75,7 +107,7 @@ def check_providers(**kwargs: Any) -> Iterator[CheckMessage]:
     try:
         aliases = list(providers)
     except InvalidProvider as error:
-        yield Error(str(error), id="contentsafety.E011")
+        yield _invalid(error)
         return
     for alias in aliases:
         if alias == BLOCKLISTS:
@@ -87,11 +119,7 @@ def check_providers(**kwargs: Any) -> Iterator[CheckMessage]:
         try:
             provider = providers[alias]
         except InvalidProvider as error:
-            yield Error(
-                str(error),
-                hint="Correct CONTENTSAFETY_PROVIDERS.",
-                id="contentsafety.E011",
-            )
+            yield _invalid(error)
         else:
             yield from provider.check()
 
@@ -102,10 +130,13 @@ def check_registrations(**kwargs: Any) -> Iterator[CheckMessage]:
     for moderation in registry:
         yield from _check_key(moderation)
         yield from _check_fields(moderation)
+    if not VALUES["DATABASES"][0](settings.DATABASES):
+        return  # E002 says it; a string would be taken for a list of letters.
     for alias in registry.databases():
         if alias not in connections:
             yield Error(
                 f"CONTENTSAFETY_DATABASES names {alias!r}, DATABASES does not.",
+                hint="Name aliases of DATABASES.",
                 id="contentsafety.E031",
             )
         elif not router.allow_migrate_model(alias, ModerationState):
@@ -130,7 +161,17 @@ def check_rows(databases: Sequence[str] | None = None, **kwargs: Any) -> Any:
                 messages += _check_waiting(alias)
         except DatabaseError:
             continue  # Not migrated yet.
+        except InvalidProvider:
+            continue  # check_providers says it.
     return messages
+
+
+def _invalid(error: InvalidProvider) -> Error:
+    return Error(
+        str(error),
+        hint="Correct CONTENTSAFETY_PROVIDERS.",
+        id="contentsafety.E011",
+    )
 
 
 def _check_key(moderation: ModelModeration) -> Iterator[CheckMessage]:
@@ -153,18 +194,18 @@ def _check_key(moderation: ModelModeration) -> Iterator[CheckMessage]:
             obj=moderation.model,
             id="contentsafety.E021",
         )
-    elif (field.max_length or 0) > 255:
+    elif isinstance(field, models.CharField) and not 0 < (field.max_length or 0) < 256:
         yield Error(
             f"{moderation.label}'s primary key may be longer than 255 characters.",
-            hint="Moderate a model with a shorter key.",
+            hint="Give it a max_length of at most 255, or unregister the model.",
             obj=moderation.model,
-            id="contentsafety.E021",
+            id="contentsafety.E024",
         )
 
 
 def _check_fields(moderation: ModelModeration) -> Iterator[CheckMessage]:
     for slug, names in moderation.documents.items():
-        if len(slug) > 50 or not slug.replace("-", "_").isidentifier():
+        if len(slug) > 50 or not slug_re.match(slug):
             yield Error(
                 f"{moderation.label} names the policy {slug!r}, which is no slug.",
                 hint="Use letters, digits, hyphens and underscores, at most 50.",
@@ -216,10 +257,11 @@ def _check_waiting(alias: str) -> Iterator[CheckMessage]:
     wait = upkeep.oldest_wait(alias)
     if wait is None or wait.total_seconds() < WAIT_MINUTES * 60:
         return
-    if not Heartbeat.objects.exists():
+    recently = DbNow() - timedelta(minutes=WAIT_MINUTES)
+    if not Heartbeat.objects.filter(beat_at__gte=recently).exists():
         yield Warning(
             f"Texts in {alias!r} have been waiting for {wait.total_seconds():.0f} s, "
-            "and no housekeeper was ever seen.",
+            f"and no housekeeper was seen in the last {WAIT_MINUTES} minutes.",
             hint="Run contentsafety_drain from cron, or a Celery worker with beat.",
             id="contentsafety.W043",
         )
