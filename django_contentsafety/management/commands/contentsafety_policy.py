@@ -6,12 +6,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_slug
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import F
 
 from ...exceptions import RefusedError
 from ...flows.policies import record_change, switch_mode, would_have_hidden
+from ...flows.upkeep import databases
 from ...models import Policy, PolicyRule
+from ...tasks import wake
 from ...verdicts import Scale
 
 
@@ -72,15 +74,19 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             validate_slug(options["slug"])
-            policy, created = Policy.objects.get_or_create(slug=options["slug"])
-            with transaction.atomic():
+            with transaction.atomic(router.db_for_write(Policy)):
                 # A write first: SQLite can't upgrade a transaction that read.
-                Policy.objects.filter(pk=policy.pk).update(version=F("version"))
+                Policy.objects.filter(slug=options["slug"]).update(version=F("version"))
+                policy, created = Policy.objects.get_or_create(slug=options["slug"])
                 self._change(policy, created, options)
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
         except RefusedError as error:
             raise CommandError(str(error)) from None
+        if options["mode"]:
+            # While it was off, texts have waited.
+            for alias in databases():
+                wake(alias)
         self._show(policy)
 
     def _change(self, policy: Policy, created: bool, options: dict[str, Any]) -> None:
