@@ -3,7 +3,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
 
 from ...flows import upkeep
 from ...flows.moderate import drain
@@ -29,9 +30,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        seconds = options["seconds"]
+        for alias in options["database"] or ():
+            if alias not in connections:
+                raise CommandError(
+                    f"There is no database {alias!r}: DATABASES has "
+                    f"{', '.join(connections)}."
+                )
         upkeep.advance_builds()
         for alias in options["database"] or upkeep.databases():
-            counts = drain(alias, seconds=options["seconds"] or 24 * 3600)
+            counts = drain(alias, seconds=24 * 3600 if seconds is None else seconds)
             swept = upkeep.sweep(alias)
             self.stdout.write(
                 f"{alias}: {counts.decided} decided, {counts.released} put back, "
