@@ -27,9 +27,12 @@ from django_contentsafety.models import (
     ModerationState,
     Policy,
     PolicyRule,
+    ProviderHealth,
     Review,
 )
+from django_contentsafety.models.health import TRIP_FAILURES
 from tests.policies import by_words, make_due, make_policy, script, state_of
+from tests.remotes import counted
 from tests.testapp.models import Bulletin, Comment, Note, Page, Photo
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -376,6 +379,76 @@ def test_one_bad_text_does_not_spoil_the_batch(using: str) -> None:
         Comment.objects.using(using).create(body=body)
     counts = drain(using)
     assert (counts.decided, counts.exhausted) == (2, 1)
+
+
+# --- Quota and outage -------------------------------------------------------------
+
+
+def test_what_the_quota_can_t_pay_is_not_claimed(using: str, settings: Any) -> None:
+    counted(settings, burst=3)
+    script()
+    for _ in range(5):
+        Comment.objects.using(using).create(body="fine")
+    counts = drain(using)
+    assert (counts.claimed, counts.decided) == (3, 3)
+    rows = ModerationState.objects.using(using).filter(state="pending")
+    assert [row.attempts for row in rows] == [0, 0]
+
+
+def test_a_spent_quota_pauses_all_workers(using: str, settings: Any) -> None:
+    counted(settings)
+    provider = script(fail_with(RateLimited("slow down", retry_after=60)))
+    for _ in range(3):
+        Comment.objects.using(using).create(body="fine")
+    drain(using)
+    make_due(using)
+    assert drain(using).claimed == 0
+    assert len(provider.calls) == 1
+
+
+def test_an_outage_burns_no_tries_and_asks_once_a_period(
+    using: str, settings: Any
+) -> None:
+    counted(settings, burst=1000, rate=1000)
+    provider = script(fail_with(ProviderError("down")))
+    for _ in range(30):
+        Comment.objects.using(using).create(body="fine")
+    for _ in range(20):
+        make_due(using)
+        drain(using)
+    calls = len(provider.calls)
+    assert calls == TRIP_FAILURES  # They open the breaker; then nothing is claimed.
+    assert ProviderHealth.objects.get().state == "open"
+    make_due(using)
+    assert drain(using).claimed == 0
+    # The period is over: one probe, of one text.
+    ProviderHealth.objects.update(open_until=DbNow() - timedelta(seconds=1))
+    assert drain(using).claimed == 1
+    assert len(provider.calls) == calls + 1
+    assert drain(using).claimed == 0
+    # The service is back: three good probes, then all of it.
+    script()
+    ProviderHealth.objects.update(open_until=DbNow() - timedelta(seconds=1))
+    make_due(using)
+    assert drain(using).decided == 30
+    assert ProviderHealth.objects.get().state == "closed"
+
+
+@pytest.mark.parametrize(
+    ("code", "state"), [("config", "open"), ("gone", "latched"), ("content", "")]
+)
+def test_what_kind_of_fault_opens_the_breaker(
+    using: str, settings: Any, code: str, state: str
+) -> None:
+    counted(settings)
+    error = ProviderError("no")
+    error.code = code
+    script(fail_with(error))
+    Comment.objects.using(using).create(body="fine")
+    drain(using)
+    row = ProviderHealth.objects.first()
+    assert (row.state if row else "") == state
+    assert state_of(Comment.objects.using(using).get()).state == "pending"
 
 
 # --- Workers die ------------------------------------------------------------------

@@ -28,10 +28,14 @@ from .plans import Plan, Source, load_plan, load_plans
 
 logger = logging.getLogger(__name__)
 
+#: Ids of one wake-up that are taken first; the others are due rows like any.
+MAX_HINTS = 500
 #: A text whose checking killed this many workers is put before a person (§7.1 T8).
 MAX_CRASHES = 3
 #: Tries before a bug of ours, or answers nobody can read, go to a person (§7.4).
 MAX_TRIES = {"bug": 5, "protocol": 3}
+#: Faults that may be one text's: the batch is asked again one by one.
+TEXTS_FAULT = frozenset({"content", "protocol", "bug"})
 #: Full jitter U(0, min(cap, base · 2^tries)) in seconds (§7.4).
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 300.0
 
@@ -84,18 +88,19 @@ def drain(
     limit = limit or settings.BATCH_SIZE
     until = time.monotonic() + (settings.DRAIN_SECONDS if seconds is None else seconds)
     states = ModerationState.objects.using(using).filter(_named_in_code())
-    only: Sequence[int] | None = list(hints) or None
+    lease = settings.LEASE_SECONDS
+    only: Sequence[int] | None = list(hints[:MAX_HINTS]) or None
     while time.monotonic() < until:
-        claim = only[:limit] if only else None
-        rows = states.claim(
-            policies=ready, limit=limit, lease=settings.LEASE_SECONDS, only=claim
-        )
-        if only:
-            only = only[limit:]
-        elif not rows:
-            break
-        counts.claimed += len(rows)
-        _work(rows, ready, using, counts, nowait=nowait)
+        found = 0
+        for slugs, room in _askable(ready, limit):
+            rows = states.claim(policies=slugs, limit=room, lease=lease, only=only)
+            found += len(rows)
+            _work(rows, ready, using, counts, nowait=nowait)
+        counts.claimed += found
+        if not found:
+            if only is None:
+                break
+            only = None
     return counts
 
 
@@ -165,16 +170,14 @@ def _ask(plan: Plan, cases: Sequence[Case]) -> None:
 def _answer(source: Source, cases: Sequence[Case]) -> None:
     try:
         answers = source.answer([case.document.text for case in cases])
-    except RateLimited as error:
-        for case in cases:
-            case.error = error
     except Exception as error:
-        if len(cases) == 1:
-            cases[0].error = error
-            return
-        # One text may spoil the batch; alone it spoils only itself.
-        for case in cases:
-            _answer(source, [case])
+        if len(cases) > 1 and _code(error) in TEXTS_FAULT:
+            # One text may spoil the batch; alone it spoils only itself.
+            for case in cases:
+                _answer(source, [case])
+        else:
+            for case in cases:
+                case.error = error
     else:
         for case, verdict in zip(cases, answers, strict=True):
             case.verdicts[source.name] = case.fresh[source.name] = verdict
@@ -225,7 +228,7 @@ def _give_up(case: Case, using: str, counts: DrainCounts) -> None:
     """No decision this time: due again later, or a person's turn."""
     row, error = case.row, case.error
     states = ModerationState.objects.using(using)
-    code = error.code if isinstance(error, ProviderError) else "bug"
+    code = _code(error)
     if code == "bug":
         # The id only: the exception's message may hold the text.
         logger.error(
@@ -259,12 +262,24 @@ def _release(
         counts.released += 1
 
 
+def _code(error: Exception | None) -> str:
+    return error.code if isinstance(error, ProviderError) else "bug"
+
+
 def _is_poison(row: ModerationState, using: str, counts: DrainCounts) -> bool:
     if row.crashes < MAX_CRASHES:
         return False
     if ModerationState.objects.using(using).exhaust(row, "poison"):
         counts.exhausted += 1
     return True
+
+
+def _askable(plans: Mapping[str, Plan], limit: int) -> list[tuple[list[str], int]]:
+    """Policies to claim rows of, and how many: what can't be asked isn't claimed."""
+    rooms = {slug: plan.room() for slug, plan in plans.items()}
+    free = [slug for slug, room in rooms.items() if room is None]
+    bounded = [([slug], min(room, limit)) for slug, room in rooms.items() if room]
+    return [(free, limit), *bounded] if free else bounded
 
 
 def _named_in_code() -> Q:

@@ -17,6 +17,7 @@ from ..models import Blocklist, CategoryVersion, Policy
 from ..providers import CustomCategory, providers
 from ..providers.base import Asked
 from ..verdicts import BlocklistHit, HarmCategory, Span, Verdict
+from .calls import analyze, room
 
 #: The name under which all blocklists answer; no provider may have it as its alias.
 BLOCKLISTS = "blocklists"
@@ -39,6 +40,9 @@ class Blocklists:
             for item in blocklist.items.all()
         }
         self._matcher = TermMatcher(list(self._items))
+
+    def room(self) -> int | None:
+        return None
 
     def answer(self, texts: Sequence[str]) -> list[Verdict]:
         return [Verdict(source=self.name, hits=self._hits(text)) for text in texts]
@@ -77,9 +81,13 @@ class ProviderSource:
     def in_process(self) -> bool:
         return bool(providers[self.name].in_process)
 
+    def room(self) -> int | None:
+        """How many texts may be sent now, at a request each; None = any."""
+        return room(providers[self.name])
+
     def answer(self, texts: Sequence[str]) -> list[Verdict]:
         started = time.monotonic()
-        verdicts = providers[self.name].analyze(texts, self.categories)
+        verdicts = analyze(providers[self.name], texts, self.categories)
         if len(verdicts) != len(texts):
             raise ProtocolError("The provider skipped texts.", alias=self.name)
         latency = round((time.monotonic() - started) * 1000 / max(len(texts), 1))
@@ -111,6 +119,14 @@ class Plan:
         """
         asked = [rule for rule in self.rules if rule.provider in verdicts]
         return decide(asked, verdicts)
+
+    def room(self) -> int | None:
+        """How many texts can be asked about now; None = any.
+
+        A source that is only asked where another is unsure holds nobody back.
+        """
+        rooms = [source.room() for source in self.sources if not source.only_if_unsure]
+        return min((room for room in rooms if room is not None), default=None)
 
     def next_source(self, verdicts: Mapping[str, Verdict]) -> Source | None:
         """Whom to ask next, or None where the decision can fall."""

@@ -38,7 +38,7 @@ class Budget:
     #: A group of endpoints with one limit.
     feature: str = ""
 
-    def names(self) -> dict[str, str]:
+    def names(self) -> dict[str, Any]:
         """The columns that identify its row."""
         return {
             "provider": self.provider,
@@ -77,7 +77,9 @@ class BudgetQuerySet(models.QuerySet["ProviderBudget"]):
         room = timedelta(seconds=max(limit.burst - requests, 0) / limit.rate)
         open_now = Q(paused_until__isnull=True) | Q(paused_until__lte=DbNow())
         free = row.filter(open_now, arrival_at__lte=DbNow() + room)
-        changes = {"arrival_at": Greatest(F("arrival_at"), DbNow()) + spend}
+        changes: dict[str, Any] = {
+            "arrival_at": Greatest(F("arrival_at"), DbNow()) + spend
+        }
         if limit.per_month is not None:
             month = _month()
             enough = Q(month_count__lte=limit.per_month - requests)
@@ -91,19 +93,29 @@ class BudgetQuerySet(models.QuerySet["ProviderBudget"]):
             changes |= {"month_count": count, "month": Value(month)}
         if free.update(**changes):
             return 0.0
-        found = row.annotate(
-            quota=_seconds(F("arrival_at") - DbNow()),
-            pause=_seconds(F("paused_until") - DbNow()),
-        ).first()
+        found = self._read(budget)
         if found is None:
             self.get_or_create(**budget.names())
             return self.reserve(budget, limit, requests)
-        waits = [found.quota - room, found.pause or timedelta()]
-        spent = found.month_count if found.month == _month() else 0
+        waits: list[timedelta] = [found["quota"] - room, found["pause"] or timedelta()]
+        spent = found["month_count"] if found["month"] == _month() else 0
         if limit.per_month is not None and spent + requests > limit.per_month:
             waits.append(_until_next_month())
         # A grant that fell free meanwhile is worth another try in a moment.
         return max(max(waits).total_seconds(), 0.05)
+
+    def room(self, budget: Budget, limit: Limit) -> float:
+        """How many requests would be granted now."""
+        found = self._read(budget)
+        if found is None:
+            return limit.burst
+        if found["pause"] and found["pause"] > timedelta():
+            return 0.0
+        behind: timedelta = max(found["quota"], timedelta())
+        free = max(limit.burst - behind.total_seconds() * limit.rate, 0.0)
+        if limit.per_month is not None and found["month"] == _month():
+            free = min(free, max(limit.per_month - found["month_count"], 0))
+        return free
 
     def refund(self, budget: Budget, limit: Limit, requests: int) -> None:
         """Give back what was reserved and not used."""
@@ -117,6 +129,13 @@ class BudgetQuerySet(models.QuerySet["ProviderBudget"]):
         if not row.update(paused_until=until):
             self.get_or_create(**budget.names())
             row.update(paused_until=until)
+
+    def _read(self, budget: Budget) -> Mapping[str, Any] | None:
+        row = self.filter(**budget.names()).annotate(
+            quota=_difference(F("arrival_at") - DbNow()),
+            pause=_difference(F("paused_until") - DbNow()),
+        )
+        return row.values("quota", "pause", "month", "month_count").first()
 
 
 class ProviderBudget(Credential):
@@ -150,20 +169,35 @@ class HealthQuerySet(models.QuerySet["ProviderHealth"]):
 
         A latched breaker waits for another configuration: it says the cap.
         """
-        row = self.filter(**budget.names()).exclude(state="closed")
-        found = row.annotate(left=_seconds(F("open_until") - DbNow())).first()
+        found = self._read(budget)
         if found is None:
             return 0.0, ""
-        if found.state == "latched":
+        if found["state"] == "latched":
             return OPEN_CAP.total_seconds(), ""
-        if found.left and found.left > timedelta():
-            return found.left.total_seconds(), ""
+        if found["left"] and found["left"] > timedelta():
+            return found["left"].total_seconds(), ""
+        row = self.filter(**budget.names())
         token = uuid4().hex
         idle = Q(probe_until__isnull=True) | Q(probe_until__lt=DbNow())
         probing = row.filter(idle, state__in=["open", "half_open"]).update(
             probe_token=token, probe_until=DbNow() + PROBE_LEASE, state="half_open"
         )
         return (0.0, token) if probing else (1.0, "")
+
+    def room(self, budget: Budget) -> int | None:
+        """How many calls may be made now: None = any, 1 = a probe."""
+        found = self._read(budget)
+        if found is None:
+            return None
+        shut = found["left"] is not None and found["left"] > timedelta()
+        return 0 if shut or found["state"] == "latched" else 1
+
+    def leave(self, budget: Budget, token: str) -> None:
+        """Hand the probe back unused."""
+        if token:
+            self.filter(**budget.names(), probe_token=token).update(
+                probe_token="", probe_until=None
+            )
 
     def succeeded(self, budget: Budget, token: str, calls: int = 1) -> None:
         """Count good calls; a probe's closes the breaker after a few."""
@@ -214,6 +248,12 @@ class HealthQuerySet(models.QuerySet["ProviderHealth"]):
         self.filter(**budget.names()).update(
             **_IDLE, last_error_code=code, state="latched"
         )
+
+    def _read(self, budget: Budget) -> Mapping[str, Any] | None:
+        """The row, unless the breaker is closed."""
+        row = self.filter(**budget.names()).exclude(state="closed")
+        left = _difference(F("open_until") - DbNow())
+        return row.annotate(left=left).values("state", "left").first()
 
     def _open(self, rows: models.QuerySet[ProviderHealth], code: str) -> None:
         for count in range(5):
@@ -287,7 +327,7 @@ class Heartbeat(models.Model):
         return self.name
 
 
-def _seconds(difference: Any) -> ExpressionWrapper[Any]:
+def _difference(difference: Any) -> ExpressionWrapper[Any]:
     return ExpressionWrapper(difference, output_field=DurationField())
 
 

@@ -1,0 +1,40 @@
+"""A provider that is counted like a remote one, and answers as told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django_contentsafety.providers import Limit
+from django_contentsafety.providers.base import Asked
+from django_contentsafety.providers.dummy import DummyProvider
+
+
+class CountedProvider(DummyProvider):
+    """A request a text; ``rate`` a second and ``burst`` at once are allowed."""
+
+    in_process = False
+
+    def __init__(self, alias: str, *, rate: float = 0.001, burst: int = 10) -> None:
+        super().__init__(alias)
+        self.rate, self.burst = rate, burst
+
+    @property
+    def credential(self) -> str:
+        return "k"
+
+    @property
+    def limits(self) -> Mapping[str, Limit]:
+        return {"text": Limit(rate=self.rate, burst=self.burst)}
+
+    def cost(
+        self, texts: Sequence[str], categories: Sequence[Asked]
+    ) -> Mapping[str, int]:
+        return {"text": len(texts)}
+
+
+def counted(settings: Any, **options: Any) -> None:
+    """Put it in the place of the default provider."""
+    settings.CONTENTSAFETY_PROVIDERS = {
+        "default": {"BACKEND": "tests.remotes.CountedProvider", "OPTIONS": options}
+    }
