@@ -203,7 +203,7 @@ def test_what_a_provider_lacks_is_refused_by_name(method, arguments):
 
 def test_the_base_class_promises_nothing():
     provider = Provider("mine")
-    assert provider.cost(["x"], ["Hate"]) == 0
+    assert provider.cost(["x"], ["Hate"]) == {}
     assert provider.check() == []
     assert not (provider.can_build or provider.in_process)
     assert not (provider.harm_categories or provider.custom_scales)
