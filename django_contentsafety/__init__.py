@@ -16,7 +16,6 @@ _PUBLIC = {
     "ModeratedQuerySet": "querysets",
     "moderate": "registry",
     "provider_from_url": "conf",
-    "providers": "providers",
     "register": "registry",
     "visible": "querysets",
 }
