@@ -2,37 +2,37 @@
 
     import_samples → freeze → start → advance … → activate
 
-A build is a row: each step writes its intent before it acts, and asks before it acts
-twice, so any worker can go on where another one died.
+The steps that a person asks for are here; what a build does by itself is in
+``advancing``.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
-from datetime import timedelta
 from hashlib import sha256
-from typing import Any
-from uuid import uuid4
 
-from django.db import IntegrityError, router, transaction
-from django.db.models import F, Q
+from django.db import IntegrityError
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from ..engine.samples import Sample as EngineSample, write_jsonl
 from ..exceptions import (
-    BuildFailed,
     InvalidProvider,
-    InvalidTransition,
-    ProviderError,
-    RateLimited,
     RefusedError,
-    describe,
 )
-from ..models import BuildJob, Category, CategoryVersion, DbNow, LogEntry, Policy
-from ..providers import BuildRequest, Provider, providers
-from ..signals import build_finished, version_activated
+from ..models import BuildJob, Category, CategoryVersion, DbNow, Policy
+from ..providers import Provider, providers
+from ..signals import version_activated
+from .advancing import (
+    advance,
+    atomic,
+    due,
+    log,
+    poll_delay,
+    run,
+    set_version,
+)
 from .importing import SamplesRefused, import_samples
 
 __all__ = [
@@ -40,8 +40,10 @@ __all__ = [
     "activate",
     "advance",
     "cancel",
+    "due",
     "freeze",
     "import_samples",
+    "poll_delay",
     "run",
     "start",
     "try_again",
@@ -52,20 +54,6 @@ logger = logging.getLogger(__name__)
 Status = BuildJob.Status
 Progress = Callable[[str, float], None]
 
-#: Seconds a worker may go without a sign before another takes the build over.
-LEASE_SECONDS = 120
-#: At most one progress write a second, whatever the provider reports.
-PROGRESS_SECONDS = 1.0
-
-
-def poll_delay(age: timedelta) -> timedelta:
-    """Until the next poll of a build of that age (reliability.md §7.2, B6)."""
-    if age < timedelta(minutes=5):
-        return timedelta(minutes=1)
-    if age < timedelta(hours=12):
-        return timedelta(minutes=5)
-    return timedelta(minutes=30)
-
 
 def freeze(category: Category, *, by: str) -> CategoryVersion:
     """Snapshot definition and samples as the next version.
@@ -73,7 +61,7 @@ def freeze(category: Category, *, by: str) -> CategoryVersion:
     Raise RefusedError where the provider would not build it: nothing is stored.
     """
     provider = _builder(category.provider)
-    with _atomic():
+    with atomic():
         # A write first: the number is ours from here on, on every database.
         Category.objects.filter(pk=category.pk).update(last_number=F("last_number") + 1)
         category.refresh_from_db()
@@ -98,7 +86,7 @@ def freeze(category: Category, *, by: str) -> CategoryVersion:
             negative_count=negatives,
             created_by=by,
         )
-        _log("frozen", version, by, positives=positives, negatives=negatives)
+        log("frozen", version, by, positives=positives, negatives=negatives)
     return version
 
 
@@ -109,7 +97,7 @@ def start(version: CategoryVersion, *, by: str) -> BuildJob:
     built from its state.
     """
     buildable = [CategoryVersion.Status.FROZEN, CategoryVersion.Status.FAILED]
-    with _atomic():
+    with atomic():
         rows = CategoryVersion.objects.filter(pk=version.pk, status__in=buildable)
         if not rows.update(status=CategoryVersion.Status.BUILDING):
             version.refresh_from_db()
@@ -118,7 +106,7 @@ def start(version: CategoryVersion, *, by: str) -> BuildJob:
                 % {"version": version, "status": version.get_status_display()}
             )
         try:
-            with _atomic():
+            with atomic():
                 job = BuildJob.objects.create(
                     version=version, live_category=version.category, created_by=by
                 )
@@ -127,62 +115,21 @@ def start(version: CategoryVersion, *, by: str) -> BuildJob:
                 _("%s is being built already: wait for that build, or cancel it.")
                 % version.category
             ) from None
-        _log("build_asked", version, by, job=job.pk)
+        log("build_asked", version, by, job=job.pk)
     version.refresh_from_db()
     job.refresh_from_db()
     return job
 
 
-def run(job: BuildJob, *, progress: Progress | None = None) -> BuildJob:
-    """Advance ``job`` in this process until it ends or waits for a remote service."""
-    for _step in range(len(Status)):
-        if not advance(job.pk, progress=progress):
-            break
-    job.refresh_from_db()
-    return job
-
-
-def advance(job_pk: int, *, progress: Progress | None = None) -> bool:
-    """Take ``job`` as far as it goes now; False where nothing was due.
-
-    Never raises for the provider's faults: they are written into the row.
-    """
-    job = _claim(job_pk)
-    if job is None:
-        return False
-    try:
-        _steps(job, progress)
-    except InvalidTransition:
-        # Canceled, or taken over after our lease ran out: the row is another's.
-        logger.info("Build %s moved on without this worker.", job.pk)
-    except BuildFailed as error:
-        _fail(job, error)
-    except RateLimited as error:
-        _wait(job, timedelta(seconds=error.retry_after), error.code)
-    except ProviderError as error:
-        if error.retryable:
-            _wait(job, timedelta(minutes=1), error.code)
-        else:
-            _ask_for_help(job, error.code, str(error))
-    except InvalidProvider as error:
-        _ask_for_help(job, "config", str(error))
-    except Exception as error:
-        logger.error("Build %s failed: %s.", job.pk, describe(error))
-        _ask_for_help(
-            job, "bug", _("An error in the software (%s).") % type(error).__name__
-        )
-    return True
-
-
 def cancel(job: BuildJob, *, by: str) -> None:
     """Stop following the build; a late result is ignored."""
-    with _atomic():
+    with atomic():
         # Whoever holds the lease loses it: canceling is a person's word.
         BuildJob.objects.filter(pk=job.pk).update(lease_token="", lease_until=None)
         job.refresh_from_db()
         job.move(Status.CANCELED)
-        _set_version(job, CategoryVersion.Status.FAILED)
-        _log("build_canceled", job.version, by, job=job.pk)
+        set_version(job, CategoryVersion.Status.FAILED)
+        log("build_canceled", job.version, by, job=job.pk)
 
 
 def try_again(job: BuildJob, *, by: str) -> None:
@@ -190,9 +137,9 @@ def try_again(job: BuildJob, *, by: str) -> None:
 
     Raise InvalidTransition where it waits for nobody (any more).
     """
-    with _atomic():
+    with atomic():
         job.move(Status.QUEUED, next_poll_at=DbNow(), error_code="", error_message="")
-        _log("build_tried_again", job.version, by, job=job.pk)
+        log("build_tried_again", job.version, by, job=job.pk)
 
 
 def activate(version: CategoryVersion, *, by: str) -> None:
@@ -201,7 +148,7 @@ def activate(version: CategoryVersion, *, by: str) -> None:
     Raise RefusedError where it is not ready.
     """
     categories = Category.objects.filter(pk=version.category_id)
-    with _atomic():
+    with atomic():
         # A write first: SQLite can't upgrade a transaction that began by reading.
         categories.update(last_number=F("last_number"))
         version.refresh_from_db()
@@ -217,7 +164,7 @@ def activate(version: CategoryVersion, *, by: str) -> None:
         Policy.objects.filter(pk__in=list(named.values_list("pk", flat=True))).update(
             version=F("version") + 1
         )
-        _log(
+        log(
             "activated",
             version,
             by,
@@ -230,157 +177,9 @@ def activate(version: CategoryVersion, *, by: str) -> None:
     )
 
 
-def _steps(job: BuildJob, progress: Progress | None) -> None:
-    """Each step commits its intent, acts, and commits what came of it."""
-    version = job.version
-    provider = _provider(version.provider)
-    if job.status in (Status.QUEUED, Status.REGISTERING):
-        operation = job.operation_id or f"cs-{job.pk}-{uuid4().hex[:8]}"
-        job.move(Status.REGISTERING, operation_id=operation)
-        number = provider.register(_request(job))
-        with _atomic():
-            # The move first: a worker that was taken over must not name the version.
-            job.move(Status.REGISTERED)
-            CategoryVersion.objects.filter(pk=version.pk).update(
-                provider_version=number
-            )
-    if job.status in (Status.REGISTERED, Status.SUBMITTING):
-        job.move(Status.SUBMITTING)
-        version.refresh_from_db()
-        provider.submit(_request(job), version.provider_version)
-        job.move(Status.BUILDING)
-    report = _reporter(job, progress)
-    state = provider.poll(_request(job), version.provider_version, report)
-    words = {"raw_status": state.raw_status[:100], "poll_count": F("poll_count") + 1}
-    if state.status == "succeeded":
-        with _atomic():
-            job.move(Status.SUCCEEDED, progress=100, **words)
-            CategoryVersion.objects.filter(pk=version.pk).update(
-                artifact=state.artifact,
-                card=state.card,
-                ready_at=DbNow(),
-                status=CategoryVersion.Status.READY,
-            )
-            _log("built", version, job.created_by, job=job.pk)
-        build_finished.send_robust(BuildJob, job=job)
-    elif state.status == "failed":
-        raise BuildFailed(state.error or state.raw_status, alias=version.provider)
-    else:
-        job.move(
-            Status.BUILDING,
-            **_progress(state.phase, state.fraction),
-            **words,
-        )
-        age = (
-            BuildJob.objects.annotate(age=DbNow() - F("created_at")).get(pk=job.pk).age
-        )
-        _wait(job, poll_delay(age), "")
-
-
-def _claim(job_pk: int) -> BuildJob | None:
-    """Lease the job if it is due and nobody's."""
-    token = uuid4().hex
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=DbNow())
-    due = BuildJob.objects.filter(
-        free, pk=job_pk, status__in=_WORKED, next_poll_at__lte=DbNow()
-    )
-    until = DbNow() + timedelta(seconds=LEASE_SECONDS)
-    if not due.update(lease_token=token, lease_until=until):
-        return None
-    return BuildJob.objects.select_related("version__category").get(pk=job_pk)
-
-
-#: The statuses a worker takes further.
-_WORKED = [s for s in BuildJob.LIVE if s != Status.NEEDS_ATTENTION]
-
-
-def due() -> list[int]:
-    """The builds that a worker should advance now."""
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=DbNow())
-    jobs = BuildJob.objects.filter(free, status__in=_WORKED, next_poll_at__lte=DbNow())
-    return list(jobs.order_by("next_poll_at").values_list("pk", flat=True))
-
-
-def _reporter(job: BuildJob, progress: Progress | None) -> Progress:
-    written = 0.0
-
-    def report(phase: str, fraction: float) -> None:
-        nonlocal written
-        if progress is not None:
-            progress(phase, fraction)
-        if time.monotonic() - written >= PROGRESS_SECONDS:
-            written = time.monotonic()
-            job.move(
-                Status.BUILDING,
-                **_progress(phase, fraction),
-                lease_until=DbNow() + timedelta(seconds=LEASE_SECONDS),
-            )
-
-    return report
-
-
-def _progress(phase: str, fraction: float) -> dict[str, Any]:
-    """The columns, whatever the provider says."""
-    return {
-        "phase": phase[:60],
-        "progress": round(min(max(fraction, 0), 1) * 100),
-    }
-
-
-def _request(job: BuildJob) -> BuildRequest:
-    version = job.version
-    return BuildRequest(
-        name=version.category.name,
-        version=version.number,
-        definition=version.definition,
-        samples=bytes(version.samples_jsonl),
-        operation_id=job.operation_id,
-    )
-
-
-def _wait(job: BuildJob, delay: timedelta, code: str) -> None:
-    BuildJob.objects.filter(pk=job.pk, lease_token=job.lease_token).update(
-        next_poll_at=DbNow() + delay, error_code=code, lease_token="", lease_until=None
-    )
-
-
-def _fail(job: BuildJob, error: BuildFailed) -> None:
-    _end(job, Status.FAILED, error.code, str(error))
-    build_finished.send_robust(BuildJob, job=job)
-
-
-def _ask_for_help(job: BuildJob, code: str, message: str) -> None:
-    _end(job, Status.NEEDS_ATTENTION, code, message)
-
-
-def _end(job: BuildJob, status: str, code: str, message: str) -> None:
-    try:
-        with _atomic():
-            job.move(status, error_code=code, error_message=message)
-            if status == Status.FAILED:
-                _set_version(job, CategoryVersion.Status.FAILED)
-                _log("build_failed", job.version, job.created_by, job=job.pk)
-            else:
-                BuildJob.objects.filter(pk=job.pk).update(
-                    lease_token="", lease_until=None
-                )
-        job.refresh_from_db()
-    except InvalidTransition:
-        logger.info("Build %s moved on without this worker.", job.pk)
-
-
-def _set_version(job: BuildJob, status: str) -> None:
-    CategoryVersion.objects.filter(pk=job.version_id).update(status=status)
-
-
-def _provider(alias: str) -> Provider:
-    provider: Provider = providers[alias]
-    return provider
-
-
 def _builder(alias: str) -> Provider:
     try:
-        provider = _provider(alias)
+        provider: Provider = providers[alias]
     except InvalidProvider as error:
         raise RefusedError(str(error)) from None
     if not provider.can_build:
@@ -388,11 +187,6 @@ def _builder(alias: str) -> Provider:
             _("The provider %s builds no categories: choose another one.") % alias
         )
     return provider
-
-
-def _atomic() -> Any:
-    """A transaction where the site tables are, which need not be the default alias."""
-    return transaction.atomic(router.db_for_write(Category))
 
 
 def _refuse_too_few(provider: Provider, positives: int, negatives: int) -> None:
@@ -418,16 +212,3 @@ def _refuse_too_few(provider: Provider, positives: int, negatives: int) -> None:
             )
     if not positives:
         raise RefusedError(_("There are no positive samples: add some first."))
-
-
-def _log(event: str, version: CategoryVersion, by: str, **details: object) -> None:
-    values = {
-        k: str(details.pop(k)) for k in ("from_value", "to_value") if k in details
-    }
-    LogEntry.objects.create(
-        event=event,
-        actor_key=by,
-        subject=version.category.name,
-        details={"version": version.number, **details},
-        **values,
-    )
