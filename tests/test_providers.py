@@ -399,7 +399,10 @@ def test_why_a_rule_cannot_be_answered(
     settings, alias, category, scale, custom, message
 ):
     bare = {"BACKEND": "django_contentsafety.providers.base.Provider"}
-    settings.CONTENTSAFETY_PROVIDERS |= {"bare": bare}
+    settings.CONTENTSAFETY_PROVIDERS = {
+        **settings.CONTENTSAFETY_PROVIDERS,
+        "bare": bare,
+    }
     assert explain_unanswerable(alias, category, scale, custom=custom) == message
 
 
