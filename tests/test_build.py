@@ -632,6 +632,16 @@ def test_a_dead_workers_build_is_taken_over_under_the_same_name(job, remote, ste
     assert job.operation_id
 
 
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])
+def test_a_worker_that_is_told_to_end_gives_its_lease_back(job, remote, end):
+    remote.on_poll = failing(end())
+    with pytest.raises(end):
+        build.advance(job.pk)
+    assert build.due() == [job.pk]
+    remote.on_poll = Remote("remote").on_poll
+    assert build.run(job).status == "succeeded"
+
+
 def test_a_worker_that_was_taken_over_changes_nothing(job, remote):
     def lose_the_lease():
         BuildJob.objects.update(lease_token="other")

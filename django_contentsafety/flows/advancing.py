@@ -87,6 +87,10 @@ def advance(job_pk: int, *, progress: Progress | None = None) -> bool:
         _ask_for_help(
             job, "bug", _("An error in the software (%s).") % type(error).__name__
         )
+    except (KeyboardInterrupt, SystemExit):
+        # Ctrl-C, or a worker told to end: who goes on needn't wait for our lease.
+        _release(job)
+        raise
     return True
 
 
@@ -195,6 +199,12 @@ def _request(job: BuildJob) -> BuildRequest:
         definition=version.definition,
         samples=bytes(version.samples_jsonl),
         operation_id=job.operation_id,
+    )
+
+
+def _release(job: BuildJob) -> None:
+    BuildJob.objects.filter(pk=job.pk, lease_token=job.lease_token).update(
+        lease_token="", lease_until=None
     )
 
 
