@@ -95,6 +95,41 @@ def test_a_second_run_works_as_well(
     assert printed.split()[-1] == str(len(rows(first_run)))
 
 
+def start_demo(environment: dict[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "demo", "--no-serve"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_two_demos_at_once_both_work(
+    environment: dict[str, str], first_run: str, tmp_path: Path
+) -> None:
+    fresh = {**environment, "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
+    both = [start_demo(fresh), start_demo(fresh)]
+    for output in [process.communicate(timeout=120)[0] for process in both]:
+        assert rows(output) == rows(first_run)
+    assert [process.returncode for process in both] == [0, 0]
+
+
+def test_after_an_interrupted_build_nobody_waits_for_its_lease(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    fresh = {**environment, "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}"}
+    with start_demo(fresh) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "cross-validation" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        assert "Stopped." in process.stdout.read()
+    assert "another process" not in manage(fresh, "demo", "--no-serve")
+
+
 #: Saves an entry and waits, for 30 s at most, for whoever decides it.
 SAVE_AND_WAIT = """
 import threading

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from math import ceil
 from pathlib import Path
 
 from django.core.management import CommandError, call_command
 from django.db import transaction
+from django.utils import timezone
 
 from django_contentsafety.flows import build
 from django_contentsafety.models import BuildJob, Category, CategoryVersion, Policy
@@ -84,14 +86,22 @@ def _finish(job: BuildJob, progress: Callable[[str, float], None]) -> None:
         job.refresh_from_db()
         if job.status in stopped or time.monotonic() > deadline:
             break
-        # A worker has it, or a demo that was killed: its lease ends soon.
-        progress("in another process", job.progress / 100)
+        progress(_waiting_for(job), job.progress / 100)
         time.sleep(1)
     if job.status != BuildJob.Status.SUCCEEDED:
         raise CommandError(
             f"Building {job.version} ended as “{job.get_status_display()}”: "
             f"{job.error_message or 'no reason was given.'}"
         )
+
+
+def _waiting_for(job: BuildJob) -> str:
+    """A worker has it, or a demo that was killed: its lease ends soon."""
+    if job.lease_until is None:
+        return "waiting"
+    left = (job.lease_until - timezone.now()).total_seconds()
+    # In steps, because a pipe gets a line for each.
+    return f"waiting for another process, {max(ceil(left / 10), 1) * 10} s at most,"
 
 
 def describe_card(version: CategoryVersion) -> str:

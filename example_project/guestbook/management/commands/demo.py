@@ -17,6 +17,7 @@ from django.db import Error as DatabaseError
 from django_contentsafety.exceptions import ContentSafetyError
 
 from ...demo import messages, outcomes, report, server, training
+from ...demo.alone import alone
 from ...demo.progress import Progress
 
 DATA = Path(__file__).resolve().parents[3] / "data"
@@ -59,8 +60,9 @@ class Command(BaseCommand):
             # A port that can't be had is said now, not after the table.
             server.free_port(port)
         try:
-            self.prepare()
-            self.moderate()
+            with alone(settings.RUN_DIR / "demo.lock", self.say):
+                self.prepare()
+                self.moderate()
             if serve:
                 self.serve(port)
         except ContentSafetyError as error:
