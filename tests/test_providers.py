@@ -21,6 +21,7 @@ from django_contentsafety.exceptions import (
 from django_contentsafety.flows import build, plans
 from django_contentsafety.models import Category, Policy, PolicyRule
 from django_contentsafety.providers import (
+    BuildRequest,
     CustomCategory,
     Provider,
     explain_unanswerable,
@@ -332,7 +333,7 @@ def test_the_plan_reads_the_artifact_only_where_it_is_needed(version):
 def test_two_builds_of_one_number_are_never_mixed_up(version):
     other = write_jsonl(make_samples(25, 25, seed=1))
     requests = [
-        build.BuildRequest(
+        BuildRequest(
             name="n", version=1, definition="d", samples=samples, operation_id="o"
         )
         for samples in (bytes(version.samples_jsonl), other)
