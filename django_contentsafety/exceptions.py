@@ -102,5 +102,9 @@ class RefusedError(ContentSafetyError):
     """A person asked for something that can't be done; the message says why."""
 
 
+class BulkRefused(RefusedError):
+    """A bulk write can't submit what it writes; the message says what to do."""
+
+
 class TextChanged(RefusedError):
     """The text changed since the person opened it."""

@@ -6,18 +6,28 @@ tag call it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from asgiref.sync import sync_to_async
+from django.db import transaction
 from django.db.models import CharField, Exists, F, Model, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast
 
+from .bulk import leave_to_reconciler, refuse_blind_writes, submit_written
 from .conf import settings
 from .documents import user_key
 from .models import Coverage, DbNow, ModerationState, Policy
+from .models.moderation import BULK
 from .registry import registry
 
 M = TypeVar("M", bound=Model)
+
+
+#: What a pass over existing objects submitted and nobody has judged yet: as unknown as
+#: an object without a state, until coverage is complete.
+UNKNOWN = Q(priority__gte=BULK, generation=1, decided_generation=0)
 
 
 def visible(queryset: QuerySet[M], user: Any = None) -> QuerySet[M]:
@@ -57,6 +67,7 @@ def visible(queryset: QuerySet[M], user: Any = None) -> QuerySet[M]:
             mine = rows.filter(policy=policy.slug)
             shown = shows(policy, user)
             if policy.on_unknown == Policy.Unknown.SHOW and policy.slug not in covered:
+                shown |= UNKNOWN
                 queryset = queryset.filter(~Exists(mine.filter(~shown)))
             else:
                 queryset = queryset.filter(Exists(mine.filter(shown)))
@@ -92,8 +103,73 @@ def _pending(policy: Policy, late: Q) -> Q:
 
 
 class ModeratedQuerySet(QuerySet[M]):
-    """For hosts' managers: ``objects = ModeratedQuerySet.as_manager()``."""
+    """For hosts' managers: ``objects = ModeratedQuerySet.as_manager()``.
+
+    Its bulk writes submit what they write, in the same transaction. Where many rows are
+    written at once and the moment doesn't matter, ``contentsafety="reconcile"`` leaves
+    them to the reconciler instead: they then count as unknown until it came by.
+    """
 
     def visible(self, user: Any = None) -> Any:
         """See ``visible``."""
         return visible(self, user)
+
+    def bulk_create(
+        self,
+        objs: Iterable[M],
+        *args: Any,
+        contentsafety: str = "submit",
+        **kwargs: Any,
+    ) -> list[M]:
+        """Create, and submit each object: one read-free pass over the new rows.
+
+        Raise BulkRefused where the database can't say which rows it wrote.
+        """
+        write = super().bulk_create
+        self._for_write = True
+        if not _watched(self.model):
+            return write(objs, *args, **kwargs)
+        objs = list(objs)
+        if contentsafety == "reconcile":
+            created = write(objs, *args, **kwargs)
+            leave_to_reconciler(self)
+            return created
+        refuse_blind_writes(self, objs, args, kwargs)
+        with transaction.atomic(self.db):
+            created = write(objs, *args, **kwargs)
+            submit_written(self, [obj.pk for obj in created])
+        return created
+
+    async def abulk_create(
+        self, objs: Iterable[M], *args: Any, **kwargs: Any
+    ) -> list[M]:
+        return await sync_to_async(self.bulk_create)(objs, *args, **kwargs)
+
+    def update(self, *, contentsafety: str = "submit", **kwargs: Any) -> int:
+        """Update, and submit each object whose watched fields were written.
+
+        ``bulk_update()`` comes through here as well.
+        """
+        self._for_write = True
+        if _watched(self.model).isdisjoint(kwargs):
+            return super().update(**kwargs)
+        if contentsafety == "reconcile":
+            updated = super().update(**kwargs)
+            leave_to_reconciler(self)
+            return updated
+        with transaction.atomic(self.db):
+            ModerationState.objects.using(self.db).begin_write()
+            # The filter may not find them again after the write.
+            pks = list(self.order_by().values_list("pk", flat=True))
+            updated = super().update(**kwargs)
+            submit_written(self, pks)
+        return updated
+
+    # Templates must not call them.
+    update.alters_data = True  # type: ignore[attr-defined]
+    bulk_create.alters_data = True  # type: ignore[attr-defined]
+
+
+def _watched(model: type[Model]) -> frozenset[str]:
+    found = [moderation.watched for moderation in registry.covering(model)]
+    return frozenset().union(*found) if settings.ENABLED else frozenset()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.db import connections
+
 from django_contentsafety.documents import key_of
 from django_contentsafety.models import DbNow, ModerationState, Policy, PolicyRule
 from django_contentsafety.providers import providers
@@ -48,3 +50,11 @@ def state_of(obj: Any, policy: str = "comments") -> ModerationState:
         object_key=key_of(moderation.model, obj, using),
         policy=policy,
     )
+
+
+def raw_update(obj: Any, body: str) -> None:
+    """Change a comment's text in a way that nothing of ours sees."""
+    with connections[obj._state.db].cursor() as cursor:
+        cursor.execute(
+            "UPDATE testapp_comment SET body = %s WHERE id = %s", [body, obj.pk]
+        )

@@ -31,7 +31,7 @@ from django_contentsafety.models import (
     Review,
 )
 from django_contentsafety.models.health import TRIP_FAILURES
-from tests.policies import by_words, make_due, make_policy, script, state_of
+from tests.policies import by_words, make_due, make_policy, raw_update, script, state_of
 from tests.remotes import counted
 from tests.testapp.models import Bulletin, Comment, Note, Page, Photo
 
@@ -279,11 +279,11 @@ def test_an_edit_by_save_while_it_is_checked(using: str) -> None:
 
 
 def test_an_edit_that_no_signal_saw(using: str) -> None:
-    """``QuerySet.update()`` between the read and the decision: found under the lock."""
+    """Raw SQL between the read and the decision: found under the lock."""
     obj = Comment.objects.using(using).create(body="fine")
 
     def edit_meanwhile(text: str) -> dict[str, int]:
-        Comment.objects.using(using).filter(pk=obj.pk).update(body="bad")
+        raw_update(obj, "bad")
         return by_words(text)
 
     script(edit_meanwhile)
@@ -669,7 +669,7 @@ def test_a_decision_on_an_older_text_is_refused(using: str, act: Any) -> None:
 
 def test_a_person_s_decision_sees_edits_that_no_signal_saw(using: str) -> None:
     state = held(using)
-    Comment.objects.using(using).update(body="bad")
+    raw_update(Comment.objects.using(using).get(), "bad")
     with pytest.raises(TextChanged):
         review.approve(state.pk, using=using, generation=1, by="7")
     state.refresh_from_db()

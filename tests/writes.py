@@ -19,6 +19,7 @@ from django.core import serializers
 from django.db.models import F, Value
 from django.db.models.functions import Concat
 
+from django_contentsafety.documents import object_key
 from tests.testapp.models import (
     Bulletin,
     Comment,
@@ -309,3 +310,75 @@ def cascade_deleted(using: str) -> Waiting:
     Comment.objects.using(using).create(body="b", author=author)
     author.delete()
     return {}
+
+
+@write
+def bulk_create(using: str) -> Waiting:
+    objs = [Comment(body="b"), Comment(body="c"), Comment(body="d", is_draft=True)]
+    made = Comment.objects.using(using).bulk_create(objs)
+    return {**comment(made[0].pk), **comment(made[1].pk)}
+
+
+@write
+def bulk_create_with_keys(using: str) -> Waiting:
+    keys = [uuid.uuid4(), uuid.uuid4()]
+    Note.objects.using(using).bulk_create(Note(pk=key, text="b") for key in keys)
+    return {
+        ("testapp.note", object_key(Note, key, using), "comments"): 1 for key in keys
+    }
+
+
+@write
+def abulk_create(using: str) -> Waiting:
+    (made,) = async_to_sync(Comment.objects.using(using).abulk_create)(
+        [Comment(body="b")]
+    )
+    return comment(made.pk)
+
+
+@write
+def queryset_update(using: str) -> Waiting:
+    mark = uuid.uuid4().hex
+    objs = [Comment.objects.using(using).create(body=mark) for _ in range(3)]
+    # The filter finds none of them afterwards.
+    Comment.objects.using(using).filter(body=mark).update(body="changed")
+    return {key: 2 for obj in objs for key in comment(obj.pk)}
+
+
+@write
+def queryset_update_unwatched(using: str) -> Waiting:
+    obj = Comment.objects.using(using).create(body="b")
+    Comment.objects.using(using).filter(pk=obj.pk).update(views=4)
+    return comment(obj.pk)
+
+
+@write
+def queryset_update_expression(using: str) -> Waiting:
+    obj = Comment.objects.using(using).create(body="b")
+    mine = Comment.objects.using(using).filter(pk=obj.pk)
+    mine.update(body=Concat(F("body"), Value(" and more")))
+    return comment(obj.pk, 2)
+
+
+@write
+def aupdate(using: str) -> Waiting:
+    obj = Comment.objects.using(using).create(body="b")
+    mine = Comment.objects.using(using).filter(pk=obj.pk)
+    async_to_sync(mine.aupdate)(body="c")
+    return comment(obj.pk, 2)
+
+
+@write
+def bulk_update(using: str) -> Waiting:
+    objs = [Comment.objects.using(using).create(body="b") for _ in range(2)]
+    objs[0].body = "c"
+    Comment.objects.using(using).bulk_update(objs, ["body"])
+    return {**comment(objs[0].pk, 2), **comment(objs[1].pk)}
+
+
+@write
+def related_manager_update(using: str) -> Waiting:
+    author = User.objects.using(using).create(username=uuid.uuid4().hex)
+    obj = author.comment_set.create(body="b")
+    author.comment_set.update(body="c")
+    return comment(obj.pk, 2)

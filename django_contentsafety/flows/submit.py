@@ -13,24 +13,30 @@ from django.db import IntegrityError, transaction
 
 from ..documents import Document, key_of, needs_reading, user_key
 from ..models import ModerationState
-from ..models.moderation import EDIT
+from ..models.moderation import BULK, EDIT
 from ..registry import ModelModeration
 
 
 def submit(
-    obj: Any, moderation: ModelModeration, *, using: str, inserted: bool = False
+    obj: Any,
+    moderation: ModelModeration,
+    *,
+    using: str,
+    inserted: bool = False,
+    bulk: bool = False,
 ) -> list[int]:
     """Bring the states of ``obj`` up to its text; return the ids that wait now.
 
-    ``inserted`` says that the object's row is new, which saves the read. Call it in
-    the transaction that wrote the object, which so holds the object's row lock.
+    ``inserted`` says that the object's row is new, which saves the read; ``bulk``, that
+    nobody waits for it. Call it in the transaction that wrote the object, which so
+    holds the object's row lock.
     """
     key = key_of(moderation.model, obj, using)
     values = _values(obj, moderation, using)
     moderated = moderation.should_moderate(obj)
     facts = {
         "author_key": user_key(moderation.get_author(obj)),
-        "priority": moderation.priority(obj),
+        "priority": moderation.priority(obj) + (BULK if bulk else 0),
     }
     documents = {
         slug: Document.of(fields, values)

@@ -41,6 +41,15 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
         """To be worked on now: waiting, or left by a worker that died."""
         return self.filter(_WAITING | _LEFT)
 
+    def begin_write(self) -> None:
+        """Make the transaction a writing one, where the database has no row locks.
+
+        SQLite can't upgrade a transaction that began by reading; an UPDATE that finds
+        nothing takes the lock as well.
+        """
+        if not connections[self.db].features.has_select_for_update:
+            self.filter(pk=-1).update(round=0)
+
     def claim(
         self,
         *,

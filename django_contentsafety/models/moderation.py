@@ -235,7 +235,9 @@ class Coverage(models.Model):
     checked = models.PositiveBigIntegerField(default=0)
     found = models.PositiveBigIntegerField(default=0)
     pass_started_at = models.DateTimeField(null=True, blank=True)
-    #: Set when a full pass has seen every object; NULL = incomplete.
+    pass_ended_at = models.DateTimeField(null=True, blank=True)
+    #: Set once a pass has seen every object and all it found is decided; NULL =
+    #: incomplete: objects without a state are unknown, not suspect.
     completed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
