@@ -20,6 +20,7 @@ from .exceptions import describe
 from .flows import build, upkeep
 from .flows.moderate import drain
 from .flows.plans import load_plans
+from .flows.reconcile import reconcile
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ def sweep_task() -> None:
     for using in upkeep.databases():
         drain(using)
         upkeep.sweep(using)
+        reconcile(using)
     upkeep.beat("sweep")
 
 
