@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router
+from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
 
 from .conf import settings
 from .exceptions import AlreadyRegistered
@@ -73,7 +74,12 @@ class ModelModeration:
         for name in parents:
             obj = getattr(obj, name, None)
         # The key column, not the related object: a save must not cost a query.
-        return getattr(obj, f"{last}_id", None) or getattr(obj, last, None)
+        field = getattr(type(obj), last, None)
+        if isinstance(field, ForwardManyToOneDescriptor) and (
+            field.field.target_field.primary_key
+        ):
+            return getattr(obj, field.field.attname)
+        return getattr(obj, last, None)
 
     @cached_property
     def _author(self) -> str | Callable[[Any], Any] | None:

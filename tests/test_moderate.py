@@ -685,3 +685,20 @@ def test_retry_is_another_round(using: str) -> None:
     drain(using)
     state.refresh_from_db()
     assert (state.decision, state.round, len(results(using))) == ("allow", 1, 2)
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), float("inf"), 1.5, -0.1, 9], ids=lambda value: str(value)
+)
+def test_an_answer_off_its_scale_decides_nothing(
+    using: str, value: float, live_policy: Policy
+) -> None:
+    PolicyRule.objects.create(
+        policy=live_policy, category="Sexual", scale="score", block_at=0.5
+    )
+    name = "Hate" if isinstance(value, int) else "Sexual"
+    script(lambda text: {name: value})
+    obj = Comment.objects.using(using).create(body="b")
+    drain(using)
+    state = state_of(obj)
+    assert (state.state, state.last_error_code) == ("pending", "protocol")

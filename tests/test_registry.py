@@ -293,3 +293,17 @@ def test_the_hooks_have_defaults():
     moderation = module.registry.get(Note)
     assert moderation.should_moderate(Note()) is True
     assert moderation.priority(Note()) == 0
+
+
+@isolate_apps("tests.testapp")
+def test_an_author_named_by_another_column_is_known_by_its_key(registry):
+    class Review(models.Model):
+        author = models.ForeignKey(User, models.CASCADE, to_field="username")
+        text = models.TextField()
+
+        class Meta:
+            app_label = "testapp"
+
+    register(Review)(ByText)
+    user = User(pk=7, username="ann")
+    assert registry.get(Review).get_author(Review(author=user)) is user

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import Count
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
@@ -56,7 +56,7 @@ class BlocklistAdmin(SafetyAdmin[Blocklist]):
             self._record(request, form.instance)
 
     def delete_model(self, request: HttpRequest, obj: Blocklist) -> None:
-        with transaction.atomic():
+        with transaction.atomic(router.db_for_write(self.model)):
             self._record(request, obj)
             super().delete_model(request, obj)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -189,7 +189,7 @@ class CategoryAdmin(SafetyAdmin[Category]):
         return names, counts, lacking, protected  # type: ignore[return-value]
 
     def delete_model(self, request: HttpRequest, obj: Category) -> None:
-        with transaction.atomic():
+        with transaction.atomic(router.db_for_write(self.model)):
             # The category protects its active version, which goes with it.
             Category.objects.filter(pk=obj.pk).update(active_version=None)
             if policies_naming(obj.name):

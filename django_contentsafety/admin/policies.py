@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db import transaction
+from django.db import router, transaction
 from django.db.models import Count, ManyToManyField
 from django.forms import CheckboxSelectMultiple
 from django.http import HttpRequest
@@ -184,7 +184,7 @@ class PolicyAdmin(SafetyAdmin[Policy]):
         return [policy.slug for policy in policies], counts, lacking, live
 
     def delete_model(self, request: HttpRequest, obj: Policy) -> None:
-        with transaction.atomic():
+        with transaction.atomic(router.db_for_write(self.model)):
             LogEntry.objects.create(
                 event="policy_deleted",
                 actor_key=actor(request),

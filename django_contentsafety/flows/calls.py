@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import floor
 
-from ..exceptions import ProviderError, RateLimited
+from ..exceptions import ProtocolError, ProviderError, RateLimited
 from ..models import ProviderBudget, ProviderHealth
 from ..models.health import Budget
 from ..providers import Provider
 from ..providers.base import Asked
-from ..verdicts import Verdict
+from ..verdicts import SCALE_RANGE, Verdict
 
 #: Faults that say the service is unwell (reliability.md §7.4, column Breaker).
 UNWELL = frozenset({"network", "server", "protocol"})
@@ -51,17 +51,36 @@ def analyze(
     breaker say no; and whatever the provider raises, after it was taken note of.
     """
     if not is_guarded(provider):
-        return provider.analyze(texts, categories)
+        return _ask(provider, texts, categories)
     costs = provider.cost(texts, categories) or {"": len(texts)}
     tokens = _enter(provider, costs)
     try:
-        verdicts = provider.analyze(texts, categories)
+        verdicts = _ask(provider, texts, categories)
     except ProviderError as error:
         for budget, token in tokens.items():
             _note(budget, token, error)
         raise
     for budget, token in tokens.items():
         ProviderHealth.objects.succeeded(budget, token)
+    return verdicts
+
+
+def _ask(
+    provider: Provider, texts: Sequence[str], categories: Sequence[Asked]
+) -> list[Verdict]:
+    """What it answers, held to what it promises: an answer off its scale is none."""
+    verdicts = provider.analyze(texts, categories)
+    if len(verdicts) != len(texts):
+        raise ProtocolError("The provider skipped texts.", alias=provider.alias)
+    for score in (score for verdict in verdicts for score in verdict.scores):
+        for scale, (low, high) in SCALE_RANGE.items():
+            value = score.on(scale)
+            # Written so that NaN, which compares with nothing, is off the scale.
+            if value is not None and not low <= value <= high:
+                raise ProtocolError(
+                    f"The provider's {scale} for {score.category} is off its scale.",
+                    alias=provider.alias,
+                )
     return verdicts
 
 

@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 
 from ..decisions import Decision, Rule, decide, is_unsure
 from ..engine.terms import TermMatcher
-from ..exceptions import ProtocolError
 from ..models import Blocklist, CategoryVersion, Policy
 from ..providers import CustomCategory, providers
 from ..providers.base import Asked
@@ -88,8 +87,6 @@ class ProviderSource:
     def answer(self, texts: Sequence[str]) -> list[Verdict]:
         started = time.monotonic()
         verdicts = analyze(providers[self.name], texts, self.categories)
-        if len(verdicts) != len(texts):
-            raise ProtocolError("The provider skipped texts.", alias=self.name)
         latency = round((time.monotonic() - started) * 1000 / max(len(texts), 1))
         return [replace(verdict, latency_ms=latency) for verdict in verdicts]
 
