@@ -63,7 +63,7 @@ def test_what_is_left_to_the_reconciler_makes_coverage_incomplete(using: str) ->
     obj = Comment.objects.using(using).create(body="b")
     Comment.objects.using(using).update(body="c", contentsafety="reconcile")
     assert not complete(using)
-    assert reconcile(using) == {"testapp.comment": 1}
+    assert reconcile(using).found == {"testapp.comment": 1}
     assert state_of(obj).generation == 2
 
 
@@ -86,10 +86,10 @@ def test_it_finds_objects_without_a_state(using: str) -> None:
     unseen(using, 3)
     Note.objects.using(using).bulk_create([Note(text="b")], contentsafety="reconcile")
     Post.objects.using(using).bulk_create([Post(headline="a", text="b")])
-    found = reconcile(using)
+    found = reconcile(using).found
     assert found == {"testapp.comment": 3, "testapp.note": 1, "testapp.post": 1}
     assert waiting(using) == 5
-    assert reconcile(using) == {}
+    assert reconcile(using).found == {}
 
 
 def test_it_finds_texts_that_moved_on(using: str) -> None:
@@ -97,7 +97,7 @@ def test_it_finds_texts_that_moved_on(using: str) -> None:
     Comment.objects.using(using).create(body="as it was")
     drain(using)
     raw_update(obj, "bad")
-    assert reconcile(using) == {"testapp.comment": 1}
+    assert reconcile(using).found == {"testapp.comment": 1}
     drain(using)
     assert state_of(obj).decision == "block"
 
@@ -121,14 +121,14 @@ def test_it_walks_every_kind_of_key(using: str, model: Any, monkeypatch: Any) ->
     model.objects.using(using).bulk_create(
         [model(text="b", **key) for key in keys], contentsafety="reconcile"
     )
-    assert reconcile(using) == {model._meta.label_lower: 5}
+    assert reconcile(using).found == {model._meta.label_lower: 5}
 
 
 def test_it_leaves_drafts_alone(using: str) -> None:
     Comment.objects.using(using).bulk_create(
         [Comment(body="b", is_draft=True)], contentsafety="reconcile"
     )
-    assert reconcile(using) == {}
+    assert reconcile(using).found == {}
     assert ModerationState.objects.using(using).get().state == "exempt"
 
 
@@ -139,11 +139,11 @@ def test_a_pass_a_day(using: str) -> None:
     reconcile(using)
     obj = Comment.objects.using(using).get()
     raw_update(obj, "bad")
-    assert reconcile(using) == {}
+    assert reconcile(using).found == {}
     Coverage.objects.using(using).update(
         pass_started_at=DbNow() - timedelta(hours=24, seconds=1)
     )
-    assert reconcile(using) == {"testapp.comment": 1}
+    assert reconcile(using).found == {"testapp.comment": 1}
     # The first pass was complete: this one makes nobody unknown again.
     assert complete(using)
 

@@ -51,14 +51,14 @@ def texts_of(rows: Sequence[ModerationState], using: str) -> dict[int, Document]
 def stored_verdicts(
     rows: Sequence[ModerationState], using: str
 ) -> dict[int, dict[str, Verdict]]:
-    """What sources answered in earlier tries of the same text: not asked again."""
-    tried = {row.pk: row for row in rows if row.attempts > 1}
-    if not tried:
+    """What sources have answered about each row's text, in its current round."""
+    mine = {row.pk: row for row in rows}
+    if not mine:
         return {}
     verdicts: dict[int, dict[str, Verdict]] = {}
-    results = ModerationResult.objects.using(using).filter(state_id__in=list(tried))
+    results = ModerationResult.objects.using(using).filter(state_id__in=list(mine))
     for result in results:
-        row = tried[result.state_id]
+        row = mine[result.state_id]
         if (result.generation, result.round) == (row.generation, row.round):
             verdicts.setdefault(row.pk, {})[result.source] = _verdict(result)
     return verdicts

@@ -129,7 +129,9 @@ def _work(
 ) -> None:
     healthy = [row for row in rows if not _is_poison(row, using, counts)]
     documents = texts_of(healthy, using)
-    earlier = stored_verdicts(healthy, using)
+    # What answered in an earlier try is not asked again.
+    tried = [row for row in healthy if row.attempts > 1]
+    earlier = stored_verdicts(tried, using)
     cases: dict[str, list[Case]] = {}
     for row in healthy:
         document = documents.get(row.pk)

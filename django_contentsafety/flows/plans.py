@@ -117,6 +117,20 @@ class Plan:
         asked = [rule for rule in self.rules if rule.provider in verdicts]
         return decide(asked, verdicts)
 
+    def is_current(self, verdict: Verdict) -> bool:
+        """Whether a stored answer came from the versions that are active now."""
+        active = {
+            asked.name: asked.version
+            for source in self.sources
+            if isinstance(source, ProviderSource)
+            for asked in source.categories
+            if not isinstance(asked, str)
+        }
+        return all(
+            active.get(name, number) == number
+            for name, number in verdict.versions.items()
+        )
+
     def room(self) -> int | None:
         """How many texts can be asked about now; None = any.
 

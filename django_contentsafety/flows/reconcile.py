@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -31,29 +32,44 @@ STEP, LIMIT = 500, 5000
 EVERY = timedelta(hours=24)
 
 
+@dataclass(slots=True)
+class Reconciled:
+    """What a call did."""
+
+    #: Objects looked at; none = no pass was due.
+    seen: int = 0
+    #: Objects submitted, by model label.
+    found: dict[str, int] = field(default_factory=dict)
+
+
 def reconcile(
-    using: str, *, seconds: float = 5.0, limit: int = LIMIT
-) -> dict[str, int]:
-    """Go on with the passes that are due; return what was submitted, by model label.
+    using: str,
+    *,
+    seconds: float = 5.0,
+    limit: int = LIMIT,
+    only: ModelModeration | None = None,
+) -> Reconciled:
+    """Go on with the passes that are due, of all models or ``only`` one.
 
     Bounded by ``seconds`` and ``limit`` objects. Where it stops is kept, so the next
     call, in whatever process, goes on there. Two at once only waste queries.
     """
     until = time.monotonic() + seconds
-    found: dict[str, int] = {}
-    for moderation in registry:
+    done = Reconciled()
+    for moderation in registry if only is None else [only]:
         for slug in moderation.documents:
-            while limit > 0 and time.monotonic() < until:
+            while done.seen < limit and time.monotonic() < until:
                 coverage = _running(moderation.label, slug, using)
                 if coverage is None:
                     break
                 seen, submitted = _step(moderation, coverage, using)
-                limit -= max(seen, 1)
+                done.seen += seen
                 if submitted:
-                    found[moderation.label] = found.get(moderation.label, 0) + submitted
-    for label, count in found.items():
+                    before = done.found.get(moderation.label, 0)
+                    done.found[moderation.label] = before + submitted
+    for label, count in done.found.items():
         logger.info("The reconciler submitted %s objects of %s.", count, label)
-    return found
+    return done
 
 
 def begin_again(label: str, using: str) -> None:
