@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
+from ..engine.samples import MAX_ERRORS
 from ..flows import build
 from ..forms import CategoryForm, UploadForm, policies_naming, suggestions
 from ..models import BuildJob, Category, CategoryVersion, Sample
@@ -22,8 +23,8 @@ from .base import Response, SafetyAdmin, Tool, actor
 from .display import badge, show_controls
 from .versions import BUILD, version_rows
 
-#: Errors of a refused file that are listed; the rest is counted.
-LISTED = 100
+#: Errors of a refused file that are listed: the parser's, and its count of the rest.
+LISTED = MAX_ERRORS + 1
 #: Characters of a file's name.
 NAME = 100
 
