@@ -94,17 +94,19 @@ def _warnings(
             " known far less well."
         )
     if repeated := len(groups) - len(set(groups)):
-        warnings.append(f"{repeated:,} samples repeat others almost word for word.")
+        warnings.append(
+            f"Samples that repeat others almost word for word: {repeated:,}."
+        )
     if metrics.roc_auc is not None and metrics.roc_auc < 0.7:
         warnings.append(
             "Positives and negatives are hardly told apart: the definition may be too"
             " vague for these samples."
         )
     if suspect:
-        warnings.append(f"{len(suspect):,} samples may have the wrong label.")
+        warnings.append(f"Samples that may have the wrong label: {len(suspect):,}.")
     if truncated:
         warnings.append(
-            f"{truncated:,} samples are longer than {MAX_CHARS:,} characters; the rest"
-            " of each was not read."
+            f"Samples longer than {MAX_CHARS:,} characters, the rest of which was not"
+            f" read: {truncated:,}."
         )
     return warnings
