@@ -16,7 +16,6 @@ from django.http import (
     Http404,
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
 from django.template.response import TemplateResponse
@@ -209,7 +208,13 @@ class SafetyAdmin(ModelAdmin[M]):
             if obj is None:
                 raise Http404
             if tool.post_only and request.method != "POST":
-                return HttpResponseNotAllowed(["POST"])
+                # From the login, say, that a POST after the session's end leads to.
+                self.say(
+                    request,
+                    _("Nothing was done: press “%s” again.") % tool.label,
+                    error=True,
+                )
+                return self.back_to(obj)
             try:
                 return getattr(self, tool.name)(request, obj)
             except (

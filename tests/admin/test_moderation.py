@@ -57,6 +57,15 @@ def test_a_decision_with_its_note(
     assert "by person" in page_words
 
 
+def test_the_way_back_from_the_login_ends_at_the_text(
+    root: Client, held: ModerationState
+) -> None:
+    response = root.get(url("approve", held), follow=True)
+    assert response.redirect_chain == [(url("change", held), 302)]
+    assert "Nothing was done: press “Approve” again." in said(response)
+    assert not Review.objects.exists()
+
+
 @pytest.mark.parametrize("page", ["approve", "reject", "retry"])
 def test_a_text_that_changed_is_not_decided_unseen(
     root: Client, held: ModerationState, page: str
