@@ -189,6 +189,8 @@ class PolicyRule(models.Model):
                         % {"scale": self.scale, "low": low, "high": high}
                     }
                 )
+        if not self.category or not self.provider:
+            return  # The field has said so.
         custom = self.category not in HarmCategory.values
         if custom:
             self._check_category()

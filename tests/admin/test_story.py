@@ -478,6 +478,17 @@ def test_two_rules_for_one_category(root: Client, policy: Policy) -> None:
     assert not policy.rules.exists()
 
 
+@pytest.mark.parametrize("category", ["", "a" * 65, "a\0"])
+def test_a_name_that_is_none_is_refused_once(
+    root: Client, policy: Policy, category: str
+) -> None:
+    PolicyRule.objects.all().delete()
+    data = rule_form(policy, category=category, provider="default")
+    response = root.post(url("change", policy), data)
+    (errors,) = response.context["inline_admin_formsets"][0].formset.errors
+    assert [len(words) for words in errors.values()] == [1]
+
+
 def test_a_new_policy_starts_in_shadow(root: Client, policy: Policy) -> None:
     data = rule_form(policy, category="Hate", provider="default")
     root.post(
