@@ -37,9 +37,9 @@ class StateAdmin(ObjectSearch, PageAdmin[ModerationState]):
     list_display = (
         "shows_key",
         "shows_object",
-        "policy",
-        "shows_state",
         "shows_decision",
+        "shows_state",
+        "policy",
         "created_at",
     )
     list_filter = ("state", "decision", PolicyFilter, ModelFilter)
