@@ -148,9 +148,18 @@ def _saved(
         if moderation.model in submitted:
             hints += submitted[moderation.model]
         elif _is_watched(instance, moderation, update_fields):
-            hints += submit(instance, moderation, using=using, inserted=created)
+            with _transaction_to_lock_in(using):
+                hints += submit(instance, moderation, using=using, inserted=created)
     if hints:
         tasks.wake_after_commit(using, hints)
+
+
+def _transaction_to_lock_in(using: str) -> Any:
+    """In autocommit the host's write is committed by now, and rows are locked in a
+    transaction only. SQLite locks none, and must not begin one with a read."""
+    connection = connections[using]
+    needed = connection.get_autocommit() and connection.features.has_select_for_update
+    return transaction.atomic(using) if needed else nullcontext()
 
 
 def _deleted(sender: type[Model], instance: Any, using: str, **kwargs: Any) -> None:

@@ -349,6 +349,37 @@ def test_without_the_wrapper_the_signal_submits(using: str) -> None:
     assert len(waiting(using)) == 1
 
 
+def test_without_the_wrapper_an_edit_is_submitted_as_well(using: str) -> None:
+    wrapper = Comment.__dict__["_save_table"]
+    del Comment._save_table
+    try:
+        obj = Comment.objects.using(using).create(body="b")
+        obj.body = "c"
+        obj.save()
+    finally:
+        Comment._save_table = wrapper
+    assert list(waiting(using).values()) == [2]
+
+
+def test_a_receiver_before_ours_may_save_again(using: str) -> None:
+    """The inner save's ``post_save`` takes what the outer one's was left."""
+
+    def save_again(instance: Comment, created: bool, **kwargs: Any) -> None:
+        if created:
+            instance.views = 1
+            instance.save()
+
+    ours = receivers._uid("save", Comment)
+    post_save.disconnect(sender=Comment, dispatch_uid=ours)
+    post_save.connect(save_again, sender=Comment)
+    receivers.connect(Comment)
+    try:
+        Comment(body="b").save(using=using)
+    finally:
+        post_save.disconnect(save_again, sender=Comment)
+    assert list(waiting(using).values()) == [1]
+
+
 def test_a_proxy_made_later_is_watched(using: str) -> None:
     meta = type("Meta", (), {"proxy": True, "app_label": "testapp"})
     attributes = {"Meta": meta, "__module__": __name__}
