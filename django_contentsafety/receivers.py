@@ -164,13 +164,17 @@ def _transaction_to_lock_in(using: str) -> Any:
 
 def _deleted(sender: type[Model], instance: Any, using: str, **kwargs: Any) -> None:
     """In the deleter's transaction: no state without an object, no text left."""
-    for moderation in registry.covering(sender):
-        names = {
-            "model": moderation.label,
-            "object_key": key_of(moderation.model, instance, using),
-        }
-        ModerationState.objects.using(using).filter(**names).delete()
-        ModerationResult.objects.using(using).filter(**names).erase_texts()
+    # A child's parents are sent by themselves, and stay with ``keep_parents``.
+    model = sender._meta.concrete_model
+    moderation = registry.get(model) if model else None
+    if moderation is None:
+        return
+    names = {
+        "model": moderation.label,
+        "object_key": key_of(moderation.model, instance, using),
+    }
+    ModerationState.objects.using(using).filter(**names).delete()
+    ModerationResult.objects.using(using).filter(**names).erase_texts()
 
 
 def _family(model: type[Model]) -> list[type[Model]]:

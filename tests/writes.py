@@ -298,6 +298,14 @@ def child_deleted(using: str) -> Waiting:
 
 
 @write
+def child_deleted_parent_kept(using: str) -> Waiting:
+    obj = Photo.objects.using(using).create(body="b")
+    key = obj.pk
+    obj.delete(keep_parents=True)
+    return comment(key)
+
+
+@write
 def queryset_deleted(using: str) -> Waiting:
     Comment.objects.using(using).create(body="b")
     Comment.objects.using(using).all().delete()
