@@ -105,7 +105,13 @@ def _wrap(model: type[Model]) -> None:
             updated = proceed(*arguments)
             database, self._state.db = self._state.db, using
             try:
-                hints = submit(self, moderation, using=using, inserted=not updated)
+                hints = submit(
+                    self,
+                    moderation,
+                    using=using,
+                    inserted=not updated,
+                    update_fields=update_fields,
+                )
             except BaseException:
                 self._state.db = database
                 raise
@@ -149,7 +155,13 @@ def _saved(
             hints += submitted[moderation.model]
         elif _is_watched(instance, moderation, update_fields):
             with _transaction_to_lock_in(using):
-                hints += submit(instance, moderation, using=using, inserted=created)
+                hints += submit(
+                    instance,
+                    moderation,
+                    using=using,
+                    inserted=created,
+                    update_fields=update_fields,
+                )
     if hints:
         tasks.wake_after_commit(using, hints)
 

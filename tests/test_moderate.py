@@ -667,6 +667,18 @@ def test_a_decision_on_an_older_text_is_refused(using: str, act: Any) -> None:
     assert not Review.objects.using(using).exists()
 
 
+def test_a_person_s_decision_stands_while_the_stored_text_does(using: str) -> None:
+    """What the object holds and ``update_fields`` leaves out is no edit."""
+    obj = Comment.objects.using(using).create(body="dubious")
+    drain(using)
+    review.approve(state_of(obj).pk, using=using, generation=1, by="7")
+    obj.title = "not written"
+    obj.save(update_fields=["body"])
+    drain(using)
+    state = state_of(obj)
+    assert (state.decision, state.decided_by) == ("allow", "person")
+
+
 def test_a_person_s_decision_sees_edits_that_no_signal_saw(using: str) -> None:
     state = held(using)
     raw_update(Comment.objects.using(using).get(), "bad")

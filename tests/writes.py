@@ -93,6 +93,14 @@ def update_fields_watched(using: str) -> Waiting:
 
 
 @write
+def update_fields_not_all(using: str) -> Waiting:
+    obj = Comment.objects.using(using).create(body="b")
+    obj.title = "not written"
+    obj.save(update_fields=["body"])
+    return comment(obj.pk)
+
+
+@write
 def update_fields_unwatched(using: str) -> Waiting:
     obj = Comment.objects.using(using).create(body="b")
     obj.views, obj.body = 5, "not written"

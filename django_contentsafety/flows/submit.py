@@ -6,7 +6,7 @@ site table and no other alias, and it is idempotent: an unchanged text costs one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -24,15 +24,16 @@ def submit(
     using: str,
     inserted: bool = False,
     bulk: bool = False,
+    update_fields: Collection[str] | None = None,
 ) -> list[int]:
     """Bring the states of ``obj`` up to its text; return the ids that wait now.
 
     ``inserted`` says that the object's row is new, which saves the read; ``bulk``, that
-    nobody waits for it. Call it in the transaction that wrote the object, which so
-    holds the object's row lock.
+    nobody waits for it; ``update_fields`` are the save's. Call it in the transaction
+    that wrote the object, which so holds the object's row lock.
     """
     key = key_of(moderation.model, obj, using)
-    values = _values(obj, moderation, using)
+    values = _values(obj, moderation, using, update_fields)
     moderated = moderation.should_moderate(obj)
     facts = {
         "author_key": user_key(moderation.get_author(obj)),
@@ -66,9 +67,16 @@ def submit(
     return waiting
 
 
-def _values(obj: Any, moderation: ModelModeration, using: str) -> Mapping[str, Any]:
+def _values(
+    obj: Any,
+    moderation: ModelModeration,
+    using: str,
+    update_fields: Collection[str] | None,
+) -> Mapping[str, Any]:
     names = sorted(moderation.watched)
-    if not needs_reading(obj, names):
+    # What was not written may differ on the object: the row's text is what counts.
+    written = update_fields is None or moderation.watched.issubset(update_fields)
+    if written and not needs_reading(obj, names):
         return {name: obj.__dict__[name] for name in names}
     pk = getattr(obj, moderation.model._meta.pk.attname)
     rows = moderation.model._base_manager.using(using).filter(pk=pk)
