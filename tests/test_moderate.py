@@ -679,6 +679,18 @@ def test_a_person_s_decision_stands_while_the_stored_text_does(using: str) -> No
     assert (state.decision, state.decided_by) == ("allow", "person")
 
 
+def test_a_person_s_decision_outlasts_a_time_as_a_draft(using: str) -> None:
+    obj = Comment.objects.using(using).create(body="fine")
+    drain(using)
+    review.reject(state_of(obj).pk, using=using, generation=1, by="7")
+    for is_draft in (True, False):
+        obj.is_draft = is_draft
+        obj.save()
+    drain(using)
+    state = state_of(obj)
+    assert (state.decision, state.decided_by) == ("block", "person")
+
+
 def test_a_person_s_decision_sees_edits_that_no_signal_saw(using: str) -> None:
     state = held(using)
     raw_update(Comment.objects.using(using).get(), "bad")

@@ -134,6 +134,10 @@ def _update(
         if row.state != "exempt":
             states.update(lease_token="", lease_until=None, state="exempt")
         return False
+    if same and row.state == "exempt" and row.is_decided:
+        # A draft for a while: what was decided about this very text stands.
+        states.update(author_key=author_key, state="done")
+        return False
     if same and row.state == "exempt":
         states.update(author_key=author_key, **states.afresh())
         return True
