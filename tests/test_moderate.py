@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 
 from django_contentsafety.exceptions import (
     ContentError,
@@ -31,6 +32,7 @@ from django_contentsafety.models import (
     Review,
 )
 from django_contentsafety.models.health import TRIP_FAILURES
+from tests.conftest import database_params
 from tests.policies import by_words, make_due, make_policy, raw_update, script, state_of
 from tests.remotes import counted
 from tests.testapp.models import Bulletin, Comment, Note, Page, Photo
@@ -554,6 +556,42 @@ def in_threads(count: int, work: Any) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+LOCKING = pytest.mark.parametrize("using", database_params("postgresql", "mariadb"))
+
+
+@LOCKING
+def test_a_review_does_not_cross_a_save(using: str) -> None:
+    """The object is locked before its states, by everybody."""
+    obj = Comment.objects.using(using).create(body="dubious")
+    drain(using)
+    row = state_of(obj)
+
+    def approve() -> str:
+        try:
+            review.approve(row.pk, using=using, generation=1, by="7")
+        except TextChanged:
+            return "changed"
+        return "approved"
+
+    begun = threading.Event()
+    answers: list[str] = []
+
+    def work(number: int) -> None:
+        if number:
+            begun.wait(10)
+            answers.append(approve())
+            return
+        with transaction.atomic(using):
+            Comment.objects.using(using).filter(pk=obj.pk).update(views=1)
+            begun.set()
+            time.sleep(0.7)
+            obj.body = "another"
+            obj.save()
+
+    in_threads(2, work)
+    assert answers == ["changed"]
 
 
 def test_no_row_is_claimed_twice(using: str) -> None:

@@ -108,6 +108,12 @@ def is_current(row: ModerationState, using: str) -> bool:
     return False
 
 
+def lock_object(row: ModerationState, using: str) -> None:
+    """Lock the object that ``row`` is about, in the transaction there is."""
+    if (moderation := registry.by_label(row.model)) is not None:
+        _read(moderation, {row.object_key}, using, lock=True)
+
+
 def _resubmit(row: ModerationState, document: Document, using: str) -> None:
     states = ModerationState.objects.using(using)
     hashed = document.hash() or ("", "")

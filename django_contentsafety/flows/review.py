@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from django.db import connections, transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
@@ -10,7 +10,7 @@ from ..decisions import DecisionValue
 from ..documents import user_key
 from ..exceptions import TextChanged
 from ..models import DbNow, LogEntry, ModerationState, Review
-from .completing import is_current
+from .completing import is_current, lock_object
 
 
 def decide(
@@ -30,10 +30,15 @@ def decide(
     """
     actor = user_key(by)
     states = ModerationState.objects.using(using)
+    mine = states.filter(pk=state_id, generation=generation)
     with transaction.atomic(using):
-        # The compare-and-set is the first statement: SQLite never upgrades a read.
-        # It takes the row from a worker, whose answer then acts on nothing.
-        mine = states.filter(pk=state_id, generation=generation)
+        if connections[using].features.has_select_for_update and (row := mine.first()):
+            # As everybody: the object first, then its states. A save would wait for
+            # this row and this for the save's, and the host's might be the victim.
+            lock_object(row, using)
+        # The compare-and-set: where nothing is locked it is the first statement,
+        # because SQLite never upgrades a read. It takes the row from a worker, whose
+        # answer then acts on nothing.
         row = mine.first() if mine.update(lease_token="", lease_until=None) else None
         changed = row is None or not is_current(row, using)
         if row is not None and not changed:
