@@ -18,7 +18,7 @@ from django.urls import path
 from django_contentsafety import receivers, tasks
 from django_contentsafety.models import ModerationResult, ModerationState
 from django_contentsafety.registry import registry
-from tests.testapp.models import Comment, CommentProxy, Photo
+from tests.testapp.models import Bulletin, Comment, CommentProxy, Photo
 from tests.writes import WRITES, Waiting
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -262,6 +262,14 @@ def test_a_row_that_outlived_its_object_is_taken_up(using: str) -> None:
     Comment.objects.using(using)._raw_delete(using)
     Comment(pk=obj.pk, body="another").save(using=using)
     assert list(waiting(using).values()) == [2]
+
+
+def test_an_old_row_of_one_policy_does_not_keep_the_other_s_away(using: str) -> None:
+    obj = Bulletin.objects.using(using).create(title="a", body="b")
+    ModerationState.objects.using(using).filter(policy="bodies").delete()
+    Bulletin.objects.using(using)._raw_delete(using)
+    Bulletin(pk=obj.pk, title="a", body="b").save(using=using)
+    assert {policy for _, _, policy in waiting(using)} == {"titles", "bodies"}
 
 
 def test_delete_erases_the_texts_of_results(using: str) -> None:

@@ -46,21 +46,27 @@ def submit(
     states = ModerationState.objects.using(using).filter(
         model=moderation.label, object_key=key, policy__in=list(documents)
     )
-    found = {} if inserted else _lock(states)
-    waiting: list[int] = []
-    if missing := {s: d for s, d in documents.items() if s not in found}:
+
+    def insert(found: Collection[str]) -> list[int]:
         rows = [
             _row(moderation.label, key, slug, document, moderated, facts)
-            for slug, document in missing.items()
+            for slug, document in documents.items()
+            if slug not in found
         ]
-        try:
-            with transaction.atomic(using):
-                rows = ModerationState.objects.using(using).bulk_create(rows)
-            if moderated:
-                waiting += [row.pk for row in rows if row.pk]
-        except IntegrityError:
-            # Another saver was first, or an old row outlived its object.
-            found = _lock(states)
+        if not rows:
+            return []
+        with transaction.atomic(using):
+            rows = ModerationState.objects.using(using).bulk_create(rows)
+        return [row.pk for row in rows if row.pk and moderated]
+
+    found = {} if inserted else _lock(states)
+    try:
+        waiting = insert(found)
+    except IntegrityError:
+        # Another saver was first, or an old row outlived its object: of some policies
+        # perhaps. What fails again is no such thing, and fails the save.
+        found = _lock(states)
+        waiting = insert(found)
     for slug, row in found.items():
         if _update(row, documents[slug], moderated, facts, using):
             waiting.append(row.pk)
