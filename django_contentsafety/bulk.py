@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connections
 from django.db.models import QuerySet
 
+from .documents import every_object
 from .exceptions import BulkRefused
 from .flows.reconcile import begin_again
 from .flows.submit import submit
@@ -41,7 +42,7 @@ def submit_written(queryset: QuerySet[Any], pks: Sequence[Any]) -> None:
     using = queryset.db
     hints: list[int] = []
     for start in range(0, len(pks), CHUNK):
-        objects = queryset.model._base_manager.using(using)
+        objects = every_object(queryset.model, using)
         chunk = objects.filter(pk__in=pks[start : start + CHUNK])
         for obj in chunk.order_by("pk"):
             for moderation in registry.covering(queryset.model):

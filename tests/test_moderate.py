@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connections, transaction
+from django.db import connections, models, transaction
 
 from django_contentsafety.exceptions import (
     ContentError,
@@ -311,6 +311,23 @@ def test_an_object_deleted_without_a_signal(using: str) -> None:
     Comment.objects.using(using)._raw_delete(using)
     assert drain(using).gone == 1
     assert not ModerationState.objects.using(using).exists()
+
+
+def test_an_object_that_the_host_s_manager_hides_is_not_gone(
+    using: str, monkeypatch: Any
+) -> None:
+    class Kept(models.Manager[Comment]):
+        def get_queryset(self) -> Any:
+            return super().get_queryset().filter(views__gte=0)
+
+    hiding = Kept()
+    hiding.model = Comment
+    monkeypatch.setattr(Comment._meta, "base_manager", hiding)
+    obj = Comment.objects.using(using).create(body="bad")
+    Comment.objects.using(using).update(views=-1)  # Deleted, softly.
+    assert drain(using).gone == 0
+    Comment.objects.using(using).update(views=0)
+    assert state_of(obj).decision == "block"
 
 
 # --- The provider fails -----------------------------------------------------------

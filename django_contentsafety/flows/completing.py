@@ -11,7 +11,7 @@ from django.db import connections, transaction
 
 from ..conf import settings
 from ..decisions import Decision, DecisionValue
-from ..documents import Document, object_key
+from ..documents import Document, every_object, object_key
 from ..models import LogEntry, ModerationResult, ModerationState
 from ..registry import ModelModeration, registry
 from ..signals import moderation_finished
@@ -169,7 +169,7 @@ def _read(
 ) -> dict[str, dict[str, Any]]:
     """The watched values of the objects with ``keys``, by key."""
     model = moderation.model
-    objects = model._base_manager.using(using).order_by()
+    objects = every_object(model, using).order_by()
     if lock:
         nowait = nowait and connections[using].features.has_select_for_update_nowait
         objects = objects.select_for_update(nowait=nowait)

@@ -17,7 +17,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 
-from ..documents import Document, object_key
+from ..documents import Document, every_object, object_key
 from ..exceptions import describe
 from ..models import Coverage, DbNow, ModerationState
 from ..models.moderation import BULK
@@ -110,7 +110,7 @@ def _step(
 ) -> tuple[int, int]:
     """Look at the next objects; return how many, and how many were submitted."""
     model, fields = moderation.model, moderation.documents[coverage.policy]
-    objects = model._base_manager.using(using).order_by("pk")
+    objects = every_object(model, using).order_by("pk")
     if coverage.cursor:
         objects = objects.filter(pk__gt=model._meta.pk.to_python(coverage.cursor))
     rows = list(objects.values("pk", *fields)[:STEP])
@@ -140,7 +140,7 @@ def _submit(moderation: ModelModeration, pk: Any, using: str) -> bool:
     try:
         with transaction.atomic(using):
             ModerationState.objects.using(using).begin_write()
-            objects = moderation.model._base_manager.using(using).select_for_update()
+            objects = every_object(moderation.model, using).select_for_update()
             obj = objects.filter(pk=pk).first()
             return obj is not None and bool(
                 submit(obj, moderation, using=using, bulk=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from ..documents import Document, key_of, needs_reading, user_key
+from ..documents import Document, every_object, key_of, needs_reading, user_key
 from ..models import ModerationState
 from ..models.moderation import BULK, EDIT
 from ..registry import ModelModeration
@@ -85,8 +85,7 @@ def _values(
     if written and not needs_reading(obj, names):
         return {name: obj.__dict__[name] for name in names}
     pk = getattr(obj, moderation.model._meta.pk.attname)
-    rows = moderation.model._base_manager.using(using).filter(pk=pk)
-    return rows.values(*names).get()
+    return every_object(moderation.model, using).values(*names).get(pk=pk)
 
 
 def _lock(states: Any) -> dict[str, ModerationState]:
