@@ -19,6 +19,7 @@ from django_contentsafety.exceptions import (
 )
 from django_contentsafety.flows import completing, review, upkeep
 from django_contentsafety.flows.moderate import drain, preview
+from django_contentsafety.flows.plans import explain_problem
 from django_contentsafety.models import (
     Blocklist,
     BlocklistItem,
@@ -193,6 +194,19 @@ def test_only_if_unsure_asks_the_second_where_the_first_was_unsure(
     assert second.calls == [["\n\ndubious"]]
     rows = ModerationState.objects.using(using).order_by("pk")
     assert [row.decision for row in rows] == ["allow", "block"]
+
+
+@pytest.mark.parametrize("with_blocklist", [False, True])
+def test_only_if_unsure_with_nobody_before_it_decides_nothing(
+    using: str, live_policy: Policy, with_blocklist: bool
+) -> None:
+    """Nobody would be asked, and everything allowed."""
+    live_policy.rules.update(only_if_unsure=True)
+    if with_blocklist:
+        forbid(live_policy, "secret")
+    Comment.objects.using(using).create(body="bad")
+    assert drain(using).decided == 0
+    assert "only if unsure" in explain_problem(live_policy)
 
 
 def test_a_retry_asks_only_who_did_not_answer(

@@ -198,12 +198,16 @@ def _plan(policy: Policy, references: Mapping[str, CustomCategory]) -> Plan:
         for alias, group in ((alias, list(rs)) for alias, rs in by_provider)
     ]
     sources += sorted(asked, key=lambda source: source.only_if_unsure)
+    conditional = [source for source in asked if source.only_if_unsure]
     if not sources:
         problem = _("It has no rules and no blocklists.")
     elif missing:
         problem = _("No version is active of: %s.") % ", ".join(sorted(missing))
     elif gone:
         problem = _("CONTENTSAFETY_PROVIDERS lacks: %s.") % ", ".join(gone)
+    elif conditional and len(conditional) == len(asked):
+        # Nobody could be unsure, so nobody would be asked, and everything allowed.
+        problem = _("Every rule is “only if unsure”: one provider must come first.")
     else:
         problem = ""
     inline_ms = policy.inline_ms
