@@ -625,6 +625,31 @@ def test_a_review_does_not_cross_a_save(using: str) -> None:
     assert answers == ["changed"]
 
 
+@LOCKING
+def test_a_sweep_does_not_cross_saves(using: str) -> None:
+    """It takes what nobody holds: the host's order of objects is the host's affair."""
+    objects = [Comment.objects.using(using).create(body=f"{n}") for n in range(2)]
+    ModerationState.objects.using(using).update(
+        state="leased", lease_token="x", lease_until=DbNow() - timedelta(seconds=5)
+    )
+    begun = threading.Event()
+
+    def work(number: int) -> None:
+        if number:
+            begun.wait(10)
+            upkeep.sweep(using)
+            return
+        with transaction.atomic(using):
+            for obj in reversed(objects):
+                obj.body = "another"
+                obj.save()
+                begun.set()
+                time.sleep(0.7)
+
+    in_threads(2, work)
+    assert {state_of(obj).state for obj in objects} == {"pending"}
+
+
 def test_no_row_is_claimed_twice(using: str) -> None:
     for _ in range(60):
         Comment.objects.using(using).create(body="fine")

@@ -35,7 +35,7 @@ def sweep(using: str) -> SweepCounts:
     counts = SweepCounts()
     states = ModerationState.objects.using(using)
     lost = states.filter(state="leased", lease_until__lt=DbNow())
-    counts.poisoned = lost.filter(crashes__gte=MAX_CRASHES - 1).update(
+    counts.poisoned = lost.filter(crashes__gte=MAX_CRASHES - 1).update_free(
         crashes=F("crashes") + 1,
         exhausted_reason="poison",
         last_error_code="poison",
@@ -43,7 +43,7 @@ def sweep(using: str) -> SweepCounts:
         lease_until=None,
         state="exhausted",
     )
-    counts.freed = lost.update(
+    counts.freed = lost.filter(crashes__lt=MAX_CRASHES - 1).update_free(
         crashes=F("crashes") + 1,
         available_at=DbNow(),
         lease_token="",
@@ -57,7 +57,9 @@ def sweep(using: str) -> SweepCounts:
         # A text that was decided already only waits for another round.
         decided_generation__lt=F("generation"),
         policy__in=_answering(),
-    ).update(exhausted_reason="max_age", last_error_code="max_age", state="exhausted")
+    ).update_free(
+        exhausted_reason="max_age", last_error_code="max_age", state="exhausted"
+    )
     return counts
 
 

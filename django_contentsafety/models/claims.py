@@ -158,6 +158,24 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
             "state": "pending",
         }
 
+    def update_free(self, **changes: Any) -> int:
+        """Update the rows that nobody has locked, and that stop matching by it.
+
+        One UPDATE over many rows waits for one while it holds another: it deadlocks
+        with a host's transaction that saves the same objects in another order.
+        """
+        if not connections[self.db].features.has_select_for_update_skip_locked:
+            return self.update(**changes)
+        count = 0
+        while True:
+            with transaction.atomic(self.db):
+                free = self.select_for_update(skip_locked=True).order_by()
+                ids = list(free.values_list("pk", flat=True)[:SPREAD])
+                if ids:
+                    count += self.filter(pk__in=ids).update(**changes)
+            if len(ids) < SPREAD:
+                return count
+
     def owned(self, row: ModerationState) -> StateQuerySet:
         """``row``, if this worker's claim and the text it read still stand."""
         return self.filter(
