@@ -560,11 +560,34 @@ def test_an_unfinished_transaction_leaves_the_row_waiting(
 def test_sweep_puts_the_oldest_before_a_person(using: str, settings: Any) -> None:
     settings.CONTENTSAFETY_MAX_AGE = 0
     obj = Comment.objects.using(using).create(body="bad")
+    script(fail_with(RateLimited("slow down", retry_after=60)))
+    drain(using)
     ModerationState.objects.using(using).update(
         first_pending_at=DbNow() - timedelta(seconds=1)
     )
     assert upkeep.sweep(using).too_old == 1
     assert state_of(obj).exhausted_reason == "max_age"
+
+
+@pytest.mark.parametrize("change", [{"mode": "off"}, {}], ids=["off", "no rules"])
+def test_a_text_whose_policy_could_not_answer_is_not_too_old(
+    using: str, live_policy: Policy, settings: Any, change: dict[str, Any]
+) -> None:
+    """It was never tried: when the policy can answer, the machine comes first."""
+    rules = list(live_policy.rules.all())
+    live_policy.rules.all().delete()
+    Policy.objects.update(**{"mode": "live", **change})
+    obj = Comment.objects.using(using).create(body="fine")
+    ModerationState.objects.using(using).update(
+        first_pending_at=DbNow() - timedelta(days=9)
+    )
+    drain(using)
+    assert upkeep.sweep(using).too_old == 0
+    Policy.objects.update(mode="live")
+    PolicyRule.objects.bulk_create(rules)
+    assert upkeep.sweep(using).too_old == 0
+    drain(using)
+    assert state_of(obj).decision == "allow"
 
 
 # --- Many at once -----------------------------------------------------------------

@@ -52,6 +52,8 @@ def sweep(using: str) -> SweepCounts:
     )
     old = timedelta(seconds=settings.MAX_AGE)
     counts.too_old = states.filter(
+        # A text that nobody tried to check waits: for its policy, or for its turn.
+        Q(attempts__gt=0) | ~Q(last_error_code=""),
         state="pending",
         first_pending_at__lt=DbNow() - old,
         # A text that was decided already only waits for another round.
