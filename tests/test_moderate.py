@@ -308,6 +308,20 @@ def test_an_edit_that_no_signal_saw(using: str) -> None:
     assert (state.decision, state.generation) == ("block", 2)
 
 
+def test_an_edit_that_was_taken_back_while_it_was_checked(using: str) -> None:
+    """The row's text is what was submitted, the judged one is not."""
+    obj = Comment.objects.using(using).create(body="bad")
+    raw_update(obj, "fine")
+
+    def take_back(text: str) -> dict[str, int]:
+        raw_update(obj, "bad")
+        return by_words(text)
+
+    script(take_back)
+    drain(using)
+    assert state_of(obj).decision == "block"
+
+
 def test_a_delete_while_it_is_checked(using: str) -> None:
     obj = Comment.objects.using(using).create(body="bad")
 

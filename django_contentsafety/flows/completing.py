@@ -24,6 +24,8 @@ class Judged:
     """A claimed row with its new answers; ``decision`` is None where some lack."""
 
     row: ModerationState
+    #: What was judged.
+    document: Document
     plan: Plan
     fresh: Mapping[str, Verdict]
     decision: Decision | None
@@ -130,8 +132,10 @@ def _complete(
         states.filter(pk=row.pk).delete()
         return "stale"
     document = Document.of(moderation.documents[row.policy], values)
-    if not document.matches(row.content_hash, row.hash_key):
-        # The text was changed by a way that sends no signal (QuerySet.update(), SQL).
+    same = document == judged.document
+    if not (same and document.matches(row.content_hash, row.hash_key)):
+        # The text was changed by a way that sends no signal (QuerySet.update(), SQL);
+        # back again perhaps, and then it is the verdict that is about another text.
         _store(judged, document, stale=True)
         _resubmit(row, document, using)
         return "stale"

@@ -196,6 +196,7 @@ def _finish(
     judged = [
         Judged(
             row=case.row,
+            document=case.document,
             plan=plans[case.row.policy],
             fresh=case.fresh,
             decision=None
