@@ -571,6 +571,21 @@ def test_an_unfinished_transaction_leaves_the_row_waiting(
     assert (state.state, state.decision) == ("pending", "")
 
 
+def test_an_answer_that_can_t_be_stored_goes_to_a_person(
+    using: str, monkeypatch: Any
+) -> None:
+    """Or the provider would be asked for ever, every few seconds."""
+    provider = script()
+    monkeypatch.setattr(completing, "_store", lambda *a, **k: 1 / 0)
+    obj = Comment.objects.using(using).create(body="bad")
+    for _ in range(7):
+        make_due(using)
+        drain(using, seconds=0.2)
+    state = state_of(obj)
+    assert (state.state, state.exhausted_reason) == ("exhausted", "bug")
+    assert len(provider.calls) == 5
+
+
 def test_sweep_puts_the_oldest_before_a_person(using: str, settings: Any) -> None:
     settings.CONTENTSAFETY_MAX_AGE = 0
     obj = Comment.objects.using(using).create(body="bad")

@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
 from ..conf import settings
@@ -207,7 +208,7 @@ def _finish(
     ]
     try:
         outcome = complete(judged, using, nowait=nowait)
-    except Exception as error:
+    except (InterfaceError, OperationalError) as error:
         # A lock that can't be had, a database hiccup: due again, never lost.
         logger.warning(
             "Completing a moderation failed: %s.",
@@ -216,6 +217,12 @@ def _finish(
         )
         for case in cases:
             _release(case.row, using, counts, "database", refund=True)
+        return
+    except Exception as error:
+        # An answer that can't be stored will not be next time: the tries are counted.
+        for case in cases:
+            case.error = error
+            _give_up(case, using, counts)
         return
     for case in cases:
         result = outcome[case.row.pk]
