@@ -130,6 +130,7 @@ def check_registrations(**kwargs: Any) -> Iterator[CheckMessage]:
     for moderation in registry:
         yield from _check_key(moderation)
         yield from _check_fields(moderation)
+        yield from _check_depends_on(moderation)
     if not VALUES["DATABASES"][0](settings.DATABASES):
         return  # E002 says it; a string would be taken for a list of letters.
     for alias in registry.databases():
@@ -224,6 +225,18 @@ def _check_fields(moderation: ModelModeration) -> Iterator[CheckMessage]:
                     obj=moderation.model,
                     id="contentsafety.E023",
                 )
+
+
+def _check_depends_on(moderation: ModelModeration) -> Iterator[CheckMessage]:
+    known = {field.name for field in moderation.model._meta.concrete_fields}
+    for name in moderation.depends_on or ():
+        if name not in known:
+            yield Error(
+                f"{moderation.label} has no field {name!r} to depend on.",
+                hint="Name fields of the model itself.",
+                obj=moderation.model,
+                id="contentsafety.E025",
+            )
 
 
 def _check_policies() -> Iterator[CheckMessage]:

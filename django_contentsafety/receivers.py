@@ -130,10 +130,13 @@ def _is_watched(
     """Whether this save may change the text, from what is known before the write."""
     if not settings.ENABLED:
         return False
+    fields = moderation.looked_at
+    if fields is None:
+        return True
     if update_fields is not None:
-        return not moderation.watched.isdisjoint(update_fields)
+        return not fields.isdisjoint(update_fields)
     # Django leaves deferred fields out of the write.
-    return not moderation.watched <= obj.get_deferred_fields()
+    return not fields <= obj.get_deferred_fields()
 
 
 def _saved(

@@ -34,6 +34,9 @@ class ModelModeration:
     policy: str = "default"
     #: Several policies at once, each with its own fields; replaces the two above.
     policies: Mapping[str, Sequence[str]] = {}
+    #: Further fields that ``should_moderate`` reads: a save that writes one is looked
+    #: at. None = every save is, where ``should_moderate`` is overridden.
+    depends_on: Sequence[str] | None = None
     #: A field path ("post.author"), a callable of the object or a method; None = a
     #: foreign key to the user model with one of ``AUTHOR_NAMES``.
     author: str | Callable[[Any], Any] | None = None
@@ -56,6 +59,23 @@ class ModelModeration:
             slug: tuple(fields) for slug, fields in sorted(documents.items())
         }
         self.watched = frozenset(f for fs in self.documents.values() for f in fs)
+
+    @cached_property
+    def looked_at(self) -> frozenset[str] | None:
+        """The fields, by name and by column, of which a save must write one to be
+        looked at; None = any."""
+        if self.depends_on is None:
+            overridden = (
+                type(self).should_moderate is not ModelModeration.should_moderate
+            )
+            return None if overridden else self.watched
+        further = {
+            name
+            for field in self.model._meta.concrete_fields
+            for name in (field.name, field.attname)
+            if field.name in self.depends_on
+        }
+        return self.watched | further
 
     def should_moderate(self, obj: Any) -> bool:
         """Whether this object is submitted at all (a draft may not be)."""

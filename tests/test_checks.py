@@ -261,6 +261,8 @@ def test_a_childs_key_is_its_parents(registry):
         ({"fields": ["text", "txet"]}, ["E023"]),
         ({"fields": ["id"]}, ["E023"]),
         ({"policies": {"a": ["text"], "b b": ["x"]}}, ["E022", "E023"]),
+        ({"depends_on": ["id"]}, []),
+        ({"depends_on": ["id", "status"]}, ["E025"]),
     ],
 )
 def test_policies_and_fields(registry, attributes, expected):

@@ -307,3 +307,19 @@ def test_an_author_named_by_another_column_is_known_by_its_key(registry):
     register(Review)(ByText)
     user = User(pk=7, username="ann")
     assert registry.get(Review).get_author(Review(author=user)) is user
+
+
+def test_which_saves_are_looked_at():
+    class Some(ModelModeration):
+        fields = ("body",)
+
+    class Hooked(Some):
+        def should_moderate(self, obj):
+            return not obj.is_draft
+
+    class Declared(Hooked):
+        depends_on = ("is_draft", "author")
+
+    assert Some(Comment).looked_at == {"body"}
+    assert Hooked(Comment).looked_at is None  # Nobody knows what it reads.
+    assert Declared(Comment).looked_at == {"body", "is_draft", "author", "author_id"}

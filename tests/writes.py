@@ -272,6 +272,23 @@ def draft_published(using: str) -> Waiting:
 
 
 @write
+def draft_published_alone(using: str) -> Waiting:
+    obj = Comment.objects.using(using).create(body="b", is_draft=True)
+    obj.is_draft = False
+    obj.save(update_fields=["is_draft"])
+    return comment(obj.pk)
+
+
+@write
+def draft_published_deferred(using: str) -> Waiting:
+    obj = Comment.objects.using(using).create(body="b", is_draft=True)
+    some = Comment.objects.using(using).only("is_draft").get(pk=obj.pk)
+    some.is_draft = False
+    some.save()
+    return comment(obj.pk)
+
+
+@write
 def published_withdrawn(using: str) -> Waiting:
     obj = Comment.objects.using(using).create(body="b")
     obj.is_draft = True

@@ -11,6 +11,7 @@ from .models import Bulletin, Comment, Note, Page
 class CommentModeration(ModelModeration):
     fields = ("title", "body")
     policy = "comments"
+    depends_on = ("is_draft",)
 
     def should_moderate(self, obj: Any) -> bool:
         return not obj.is_draft
