@@ -194,10 +194,9 @@ def _deleted(sender: type[Model], instance: Any, using: str, **kwargs: Any) -> N
 
 def _family(model: type[Model]) -> list[type[Model]]:
     """The model with its proxies and children, however deep."""
-    found = [model]
+    found = [] if model._meta.abstract else [model]
     for cls in model.__subclasses__():
-        if not cls._meta.abstract:
-            found += _family(cls)
+        found += _family(cls)
     return found
 
 

@@ -12,7 +12,7 @@ from django.db.models.signals import post_save, pre_save
 from django.db.transaction import TransactionManagementError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, isolate_apps
 from django.urls import path
 
 from django_contentsafety import receivers, tasks
@@ -386,6 +386,21 @@ def test_a_receiver_before_ours_may_save_again(using: str) -> None:
     finally:
         post_save.disconnect(save_again, sender=Comment)
     assert list(waiting(using).values()) == [1]
+
+
+@isolate_apps("tests.testapp")
+def test_the_family_reaches_beyond_abstract_children() -> None:
+    class Abstract(Comment):
+        class Meta:
+            abstract = True
+            app_label = "testapp"
+
+    class Beyond(Abstract):
+        class Meta:
+            app_label = "testapp"
+
+    assert Beyond in receivers._family(Comment)
+    assert Abstract not in receivers._family(Comment)
 
 
 def test_a_proxy_made_later_is_watched(using: str) -> None:
