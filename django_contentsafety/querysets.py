@@ -6,7 +6,7 @@ tag call it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -146,12 +146,12 @@ class ModeratedQuerySet(QuerySet[M]):
         return await sync_to_async(self.bulk_create)(objs, *args, **kwargs)
 
     def update(self, *, contentsafety: str = "submit", **kwargs: Any) -> int:
-        """Update, and submit each object whose watched fields were written.
+        """Update, and submit each object of which a field was written that counts.
 
         ``bulk_update()`` comes through here as well.
         """
         self._for_write = True
-        if _watched(self.model).isdisjoint(kwargs):
+        if not _is_looked_at(self.model, kwargs):
             return super().update(**kwargs)
         if contentsafety == "reconcile":
             updated = super().update(**kwargs)
@@ -173,3 +173,11 @@ class ModeratedQuerySet(QuerySet[M]):
 def _watched(model: type[Model]) -> frozenset[str]:
     found = [moderation.watched for moderation in registry.covering(model)]
     return frozenset().union(*found) if settings.ENABLED else frozenset()
+
+
+def _is_looked_at(model: type[Model], written: Mapping[str, Any]) -> bool:
+    """Whether writing these fields may change a text, or whether it is moderated."""
+    return settings.ENABLED and any(
+        moderation.looked_at is None or not moderation.looked_at.isdisjoint(written)
+        for moderation in registry.covering(model)
+    )

@@ -289,6 +289,13 @@ def draft_published_deferred(using: str) -> Waiting:
 
 
 @write
+def drafts_published_at_once(using: str) -> Waiting:
+    obj = Comment.objects.using(using).create(body="b", is_draft=True)
+    Comment.objects.using(using).filter(pk=obj.pk).update(is_draft=False)
+    return comment(obj.pk)
+
+
+@write
 def published_withdrawn(using: str) -> Waiting:
     obj = Comment.objects.using(using).create(body="b")
     obj.is_draft = True
