@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from typing import Any, Literal
 
 from celery import current_app, shared_task
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 
 from .conf import settings
 from .exceptions import describe
@@ -56,9 +56,13 @@ def sweep_task() -> None:
     """For beat, every 30 seconds: what no wake-up came for."""
     upkeep.advance_builds()
     for using in upkeep.databases():
-        drain(using)
-        upkeep.sweep(using)
-        reconcile(using)
+        try:
+            drain(using)
+            upkeep.sweep(using)
+            reconcile(using)
+        except DatabaseError as error:
+            # Not migrated yet, or gone meanwhile: the others are served all the same.
+            logger.error("Skipped the database %s: %s.", using, describe(error))
     upkeep.beat("sweep")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from celery import current_app
-from django.db import connections, transaction
+from django.db import ProgrammingError, connections, transaction
 
 from django_contentsafety import tasks
 from django_contentsafety.models import Heartbeat, ModerationState, Policy
@@ -241,6 +241,24 @@ def test_a_message_names_keys_and_nothing_else(using: str) -> None:
         "contentsafety.advance_build",
     }
     assert names <= set(current_app.tasks)
+
+
+def test_a_database_in_trouble_does_not_stop_the_others(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was never migrated, say."""
+    settings.CONTENTSAFETY_DATABASES = ["other", "default"]
+    obj = Comment.objects.create(body="bad")
+    drain = tasks.drain
+
+    def fail_on_other(using: str) -> Any:
+        if using == "other":
+            raise ProgrammingError
+        return drain(using)
+
+    monkeypatch.setattr(tasks, "drain", fail_on_other)
+    tasks.sweep_task()
+    assert state_of(obj).decision == "block"
 
 
 def test_the_tasks_are_idempotent(using: str) -> None:
