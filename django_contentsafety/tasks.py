@@ -99,7 +99,10 @@ def wake_after_commit(using: str, hints: Sequence[int]) -> None:
     connection = connections[using]
     if not connection.get_autocommit() and not connection.in_atomic_block:
         return  # Manual transactions: on_commit raises, and the row waits in any case.
-    for entry in reversed(connection.run_on_commit):
+    # In a host's TestCase nothing commits: the callback there may be one that nobody
+    # runs any more, or that captureOnCommitCallbacks ran before.
+    in_test = any(getattr(b, "_from_testcase", False) for b in connection.atomic_blocks)
+    for entry in [] if in_test else reversed(connection.run_on_commit):
         callback = entry[1]
         if isinstance(callback, Wake):
             callback.hints += hints

@@ -132,8 +132,22 @@ class TestHostsOwnTests(TestCase):
         ):
             bad = Comment.objects.create(body="bad")
             Comment.objects.create(body="fine")
-        assert sum(isinstance(callback, Wake) for callback in callbacks) == 1
+        # As two saves in autocommit would.
+        assert sum(isinstance(callback, Wake) for callback in callbacks) == 2
         assert state_of(bad).decision == "block"
         shown = visible(Comment.objects.all(), None)
         assert [comment.body for comment in shown] == ["fine"]
         bad.delete()
+
+    def test_every_capture_wakes(self) -> None:
+        """Whatever was saved before it, captured or not."""
+        script()
+        make_policy()
+        Comment.objects.create(body="not captured")
+        for _ in range(2):
+            with (
+                self.settings(CONTENTSAFETY_WAKE="inline"),
+                self.captureOnCommitCallbacks(execute=True),
+            ):
+                bad = Comment.objects.create(body="bad")
+            assert state_of(bad).decision == "block"
