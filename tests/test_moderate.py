@@ -846,6 +846,17 @@ def test_a_person_s_decision_sees_edits_that_no_signal_saw(using: str) -> None:
     assert (state.generation, state.state) == (2, "pending")
 
 
+def test_a_review_of_what_is_gone_leaves_no_row_behind(using: str) -> None:
+    """Nor one that is leased for ever: nobody would free it."""
+    obj = Comment.objects.using(using).create(body="dubious")
+    row = state_of(obj)
+    ModerationState.objects.using(using).update(state="leased", lease_token="x")
+    Comment.objects.using(using)._raw_delete(using)
+    with pytest.raises(TextChanged):
+        review.approve(row.pk, using=using, generation=1, by="7")
+    assert not ModerationState.objects.using(using).exists()
+
+
 def test_retry_is_another_round(using: str) -> None:
     state = held(using)
     script(lambda text: {"Hate": 0})

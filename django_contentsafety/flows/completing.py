@@ -102,6 +102,8 @@ def is_current(row: ModerationState, using: str) -> bool:
         return True
     values = _read(moderation, {row.object_key}, using, lock=True).get(row.object_key)
     if values is None:
+        # Deleted by a way that sends no signal.
+        ModerationState.objects.using(using).filter(pk=row.pk).delete()
         return False
     document = Document.of(fields, values)
     if document.matches(row.content_hash, row.hash_key):
