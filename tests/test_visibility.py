@@ -181,6 +181,14 @@ def test_every_kind_of_key(using: str, model: Any) -> None:
     assert list(visible(model.objects.using(using))) == [fine]
 
 
+def test_a_text_has_the_key_of_the_row_it_went_to(using: str) -> None:
+    """By MariaDB's usual collation KEY-1 is key-1: one row, and the text is in it."""
+    for key, text in (("KEY-1", "fine"), ("key-1", "bad")):
+        Page(pk=key, text=text).save(using=using)
+        drain(using)
+    assert not visible(Page.objects.using(using)).filter(text="bad").exists()
+
+
 @pytest.mark.parametrize("model", [CommentProxy, Photo])
 def test_proxies_and_children_are_hidden_as_well(using: str, model: Any) -> None:
     model(body="bad").save(using=using)

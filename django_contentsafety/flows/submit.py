@@ -9,9 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
+from django.db.models import CharField, Model
 
-from ..documents import Document, every_object, key_of, needs_reading, user_key
+from ..documents import (
+    Document,
+    every_object,
+    key_of,
+    needs_reading,
+    object_key,
+    user_key,
+)
 from ..models import ModerationState
 from ..models.moderation import BULK, EDIT
 from ..registry import ModelModeration
@@ -32,7 +40,7 @@ def submit(
     nobody waits for it; ``update_fields`` are the save's. Call it in the transaction
     that wrote the object, which so holds the object's row lock.
     """
-    key = key_of(moderation.model, obj, using)
+    key = _key(obj, moderation.model, using, inserted)
     values = _values(obj, moderation, using, update_fields)
     moderated = moderation.should_moderate(obj)
     facts = {
@@ -71,6 +79,20 @@ def submit(
         if _update(row, documents[slug], moderated, facts, using):
             waiting.append(row.pk)
     return waiting
+
+
+def _key(obj: Any, model: type[Model], using: str, inserted: bool) -> str:
+    field: Any = model._meta.pk
+    if connections[using].vendor == "mysql" and not inserted:
+        # A text key's collation may take KEY-1 for key-1: the save went to a row whose
+        # key is another than the object's, and that is whose text changed.
+        while field.remote_field is not None:
+            field = field.target_field
+        if isinstance(field, CharField):
+            pk = getattr(obj, model._meta.pk.attname)
+            rows = every_object(model, using).filter(pk=pk).values_list("pk", flat=True)
+            return object_key(model, rows.get(), using)
+    return key_of(model, obj, using)
 
 
 def _values(
