@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy
 
-from .engine.samples import text_hash
+from .engine.samples import parse_jsonl, text_hash
 from .models import Category, PolicyRule, Sample
 from .providers import providers
 from .verdicts import HarmCategory
@@ -123,6 +124,12 @@ class SampleForm(SampleModelForm):
         category = data.get("category") or getattr(self.instance, "category", None)
         text = data.get("text")
         if category is None or not text:
+            return data
+        # What no file could hold, no version could be trained on.
+        row = {"text": text, "isPositive": data.get("is_positive", False)}
+        line = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        for problem in parse_jsonl(line).errors:
+            self.add_error("text", f"{problem.message} {problem.remedy}")
             return data
         same = category.samples.filter(text_hash=text_hash(text))
         other = same.exclude(pk=self.instance.pk).first()

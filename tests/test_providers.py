@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from django_contentsafety.engine.samples import write_jsonl
 from django_contentsafety.exceptions import (
+    BuildFailed,
     ContentSafetyError,
     InvalidProvider,
     ProtocolError,
@@ -292,6 +293,15 @@ def test_the_local_provider_answers_for_a_category_it_built(version):
     # The spans say why: words of the text, by its own code points.
     assert {POSITIVE_TEXT[s.start : s.end] for s in positive.spans} & set(POSITIVE)
     assert {span.category for span in positive.spans} == {"zug-spam"}
+
+
+def test_a_line_that_cannot_be_read_fails_the_build():
+    samples = b'{"text": "a scam"}\n' * 20 + b'{"text": "' + b"a" * 1_000_000 + b'"}'
+    request = BuildRequest(
+        name="scam", version=1, definition="", samples=samples, operation_id="1"
+    )
+    with pytest.raises(BuildFailed, match="Line 2 of the frozen samples"):
+        LocalProvider("local").poll(request, "1", lambda phase, fraction: None)
 
 
 def test_an_artifact_is_loaded_once(version, django_assert_num_queries):

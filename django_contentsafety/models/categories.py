@@ -140,7 +140,7 @@ class Sample(models.Model):
         super().save(**kwargs)
 
     def clean(self) -> None:
-        if not self.text.strip():
+        if self.text and not self.text.strip():
             raise ValidationError({"text": _("A sample needs a text.")})
         # Before validate_constraints, which compares the hash.
         self.text_hash = text_hash(self.text)

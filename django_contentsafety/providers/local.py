@@ -72,7 +72,16 @@ class LocalProvider(Provider):
     def poll(
         self, request: BuildRequest, provider_version: str, progress: Progress
     ) -> BuildState:
-        samples = [sample for _, sample in parse_jsonl(request.samples).samples]
+        parsed = parse_jsonl(request.samples, max_bytes=len(request.samples))
+        if parsed.errors:
+            # Trained without it, the version would not be what was frozen.
+            error = parsed.errors[0]
+            raise BuildFailed(
+                f"Line {error.line} of the frozen samples can't be read: "
+                f"{error.message} {error.remedy}",
+                alias=self.alias,
+            )
+        samples = [sample for _, sample in parsed.samples]
         try:
             trained = classifier.train(samples, seed=self.seed, progress=progress)
             artifact = artifacts.dump(

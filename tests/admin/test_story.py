@@ -478,6 +478,25 @@ def test_two_rules_for_one_category(root: Client, policy: Policy) -> None:
     assert not policy.rules.exists()
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "This field is required."),
+        ("a\0b", "Null characters are not allowed."),
+        ("a" * 1_000_001, "longer than 1,000,000 bytes"),
+    ],
+    ids=["empty", "NUL", "long"],
+)
+def test_a_sample_that_could_not_be_trained_on_is_refused(
+    root: Client, category: Category, text: str, problem: str
+) -> None:
+    data = {"category": category.pk, "text": text, "is_positive": "on"}
+    response = root.post(reverse("admin:contentsafety_sample_add"), data)
+    (said,) = response.context["adminform"].form.errors["text"]
+    assert problem in said
+    assert not Sample.objects.exists()
+
+
 @pytest.mark.parametrize("category", ["", "a" * 65, "a\0"])
 def test_a_name_that_is_none_is_refused_once(
     root: Client, policy: Policy, category: str
