@@ -15,6 +15,7 @@ from django_contentsafety.exceptions import (
     ProtocolError,
     ProviderError,
     RateLimited,
+    RefusedError,
     TextChanged,
 )
 from django_contentsafety.flows import completing, review, upkeep
@@ -252,6 +253,9 @@ def test_preview_stores_nothing(using: str) -> None:
     assert not ModerationState.objects.using(using).exists()
     with pytest.raises(KeyError):
         preview("x", "no-such-policy")
+    PolicyRule.objects.all().delete()
+    with pytest.raises(RefusedError, match="no rules"):
+        preview("a bad thing", "comments")
 
 
 # --- The text moves on ------------------------------------------------------------

@@ -20,7 +20,13 @@ from django.db.models import Q
 from ..conf import settings
 from ..decisions import Decision
 from ..documents import Document
-from ..exceptions import ContentError, ProviderError, RateLimited, describe
+from ..exceptions import (
+    ContentError,
+    ProviderError,
+    RateLimited,
+    RefusedError,
+    describe,
+)
 from ..models import ModerationState
 from ..registry import registry
 from ..verdicts import Verdict
@@ -108,12 +114,15 @@ def drain(
 def preview(text: str, policy: str) -> Decision:
     """What ``policy`` says of ``text`` now; nothing is stored.
 
-    Raise KeyError where there is no such policy or it is off, and ProviderError where
-    a source can't answer.
+    Raise KeyError where there is no such policy or it is off, RefusedError where it
+    can't decide anything, and ProviderError where a source can't answer.
     """
     plan = load_plan(policy)
     if plan is None:
         raise KeyError(policy)
+    if plan.problem:
+        # No rule fired because none was applied: that is no *allow*.
+        raise RefusedError(plan.problem)
     verdicts: dict[str, Verdict] = {}
     while (source := plan.next_source(verdicts)) is not None:
         verdicts[source.name] = source.answer([text])[0]

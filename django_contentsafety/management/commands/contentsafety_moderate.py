@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import router
 
 from ... import tasks
+from ...documents import every_object
 from ...flows import rounds
 from ...flows.moderate import drain
 from ...flows.plans import Plan, load_plan
@@ -111,7 +112,7 @@ class Command(BaseCommand):
         self, moderation: ModelModeration, using: str, options: dict[str, Any]
     ) -> None:
         plans = [load_plan(slug) for slug in moderation.documents]
-        total = moderation.model._base_manager.using(using).count()
+        total = every_object(moderation.model, using).count()
         for plan in plans:
             if plan is not None:
                 self._confirm(total, plan, options, at_most=True)
