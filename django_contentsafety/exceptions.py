@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def describe(error: BaseException) -> str:
@@ -36,17 +42,67 @@ class AlreadyRegistered(ImproperlyConfigured):
 
 
 class ProviderError(ContentSafetyError):
-    """A provider did not answer as asked. Carries no text and no key."""
+    """A provider did not answer as asked. Carries no text and no key.
 
-    #: Whether the same question may be asked again later.
-    retryable = True
-    #: What the state row records: network, protocol, content, config, throttle, bug.
+    The message is made of our words, numbers and the provider's short codes, never of
+    its sentences: they may quote the text. Of the classes below a provider raises the
+    one that says what has to happen next; docs/reference/providers.md has the table.
+    """
+
+    #: Which kind it is: what rows record and the breaker goes by.
     code = "network"
+    #: Whether the same question may be asked again later without anybody's doing.
+    retryable = True
+    #: Whether the try should not count against the row: the fault can't be its text's.
+    refund = False
+    #: Seconds until it makes sense to ask again; None = nobody can say.
+    retry_after: float | None = None
 
-    def __init__(self, message: str, *, alias: str = "", request_id: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        alias: str = "",
+        status: int | None = None,
+        service_code: str = "",
+        request_id: str = "",
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.alias = alias
+        #: The HTTP status, where there was one.
+        self.status = status
+        #: The provider's own code for it.
+        self.service_code = service_code
+        #: What to quote to the provider's support.
         self.request_id = request_id
+        if retry_after is not None:
+            self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with the message alone.
+        return _revive, (type(self), self.args, dict(self.__dict__))
+
+
+class NetworkError(ProviderError):
+    """It could not be reached, or broke off, or took too long."""
+
+
+class ServerError(ProviderError):
+    """It answered that it is unwell (5xx)."""
+
+    code = "server"
+
+
+class RateLimited(ProviderError):
+    """The quota is used up; ask again after ``retry_after`` seconds."""
+
+    code = "throttle"
+    refund = True
+    retry_after: float
+
+    def __init__(self, message: str, *, retry_after: float, **facts: Any) -> None:
+        super().__init__(message, retry_after=retry_after, **facts)
 
 
 class ProtocolError(ProviderError):
@@ -58,32 +114,94 @@ class ProtocolError(ProviderError):
 class ContentError(ProviderError):
     """The provider refuses this text for good; a person has to look."""
 
-    retryable = False
     code = "content"
+    retryable = False
 
 
-class UnsupportedFeature(ProviderError):
+class TooLarge(ContentError):
+    """The text is too long for one request: split it once, if that makes sense."""
+
+
+class Misconfigured(ProviderError):
+    """No call can succeed before somebody changes the settings or the account."""
+
+    code = "config"
+    retryable = False
+    refund = True
+    #: As long as a breaker stays open for it (reliability.md §7.4).
+    retry_after = 300.0
+
+
+class AuthenticationFailed(Misconfigured):
+    """The key is wrong, or may not do this."""
+
+
+class UnsupportedFeature(Misconfigured):
     """The provider lacks what was asked of it (see its feature flags)."""
 
-    retryable = False
-    code = "config"
+
+class Gone(Misconfigured):
+    """There is no such service (any more): only another configuration helps."""
+
+    code = "gone"
 
 
-class RateLimited(ProviderError):
-    """The quota is used up; ask again after ``retry_after`` seconds."""
+class NotFound(Misconfigured):
+    """The service is there; the category, version or operation named is not."""
 
-    code = "throttle"
+    code = "missing"
 
-    def __init__(self, message: str, *, retry_after: float, alias: str = "") -> None:
-        super().__init__(message, alias=alias)
-        self.retry_after = retry_after
+
+class Conflict(ProviderError):
+    """It exists or runs already: look, and adopt what is there."""
+
+    code = "conflict"
 
 
 class BuildFailed(ProviderError):
     """A version cannot be built; the message says why and what to do."""
 
-    retryable = False
     code = "build"
+    retryable = False
+
+
+class ProviderBug(ProviderError):
+    """Our own code failed in the middle of a call."""
+
+    code = "bug"
+
+
+def sealed(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function's errors out without its frames, whose locals hold text and key.
+
+    For every method of a provider that is given a text. Works for ProviderError and
+    InvalidProvider, which say all there is to say in their message; an error by
+    mistake keeps its traceback.
+    """
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except (ProviderError, InvalidProvider) as error:
+            sealed_error = error.with_traceback(None)
+            sealed_error.__cause__ = None
+        del args, kwargs
+        try:
+            raise sealed_error
+        finally:
+            # The caller may be handling another error, with frames of its own.
+            sealed_error.__context__ = None
+
+    return call
+
+
+def _revive(
+    kind: type[ProviderError], args: tuple[Any, ...], facts: dict[str, Any]
+) -> ProviderError:
+    error: ProviderError = kind.__new__(kind, *args)
+    error.__dict__.update(facts)
+    return error
 
 
 class InvalidTransition(ContentSafetyError):

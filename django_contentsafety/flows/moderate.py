@@ -20,13 +20,7 @@ from django.db.models import Q
 from ..conf import settings
 from ..decisions import Decision
 from ..documents import Document
-from ..exceptions import (
-    ContentError,
-    ProviderError,
-    RateLimited,
-    RefusedError,
-    describe,
-)
+from ..exceptions import ContentError, ProviderError, RefusedError, describe
 from ..models import ModerationState
 from ..registry import registry
 from ..verdicts import Verdict
@@ -258,10 +252,11 @@ def _give_up(case: Case, using: str, counts: DrainCounts) -> None:
     if isinstance(error, ContentError) or row.attempts >= MAX_TRIES.get(code, 10**9):
         if states.exhaust(row, code if code in MAX_TRIES else "content"):
             counts.exhausted += 1
-    elif isinstance(error, RateLimited):
-        _release(row, using, counts, code, delay=error.retry_after, refund=True)
+    elif isinstance(error, ProviderError):
+        wait, free = error.retry_after, error.refund
+        _release(row, using, counts, code, delay=wait, refund=free)
     else:
-        _release(row, using, counts, code, refund=code == "config")
+        _release(row, using, counts, code)
 
 
 def _release(
