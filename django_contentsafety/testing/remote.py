@@ -1,0 +1,219 @@
+"""A small remote provider: what a real one looks like, in one page.
+
+Its protocol is its own. ``POST /analyze`` takes ``{"text", "categories"}`` and answers
+``{"scores": [{"category", "score", "severity", "detected"}, …]}``; categories are built
+under ``/categories/NAME/versions/N`` and ``/operations/ID``. ``service.Service`` plays
+the other side of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote
+
+from ..exceptions import BuildFailed, Conflict, InvalidProvider, NotFound, sealed
+from ..http import Answer, Client, HeaderKey, Timeouts
+from ..providers.base import (
+    Asked,
+    BuildRequest,
+    BuildState,
+    CustomCategory,
+    Limit,
+    Progress,
+    Provider,
+)
+from ..verdicts import CategoryScore, HarmCategory, Scale, Verdict
+
+
+class RemoteProvider(Provider):
+    """Asks a service at ``endpoint``; ``key`` travels in the header ``X-Api-Key``.
+
+    ``rate`` requests a second are allowed, ``burst`` at once; no rate = no limit.
+    Timeouts are in seconds.
+    """
+
+    harm_categories = frozenset(HarmCategory.values)
+    harm_scales = frozenset(Scale.values)
+    custom_scales = frozenset(Scale.values)
+    can_build = True
+
+    @sealed
+    def __init__(
+        self,
+        alias: str,
+        *,
+        endpoint: str,
+        key: str,
+        second_key: str | None = None,
+        rate: float | None = None,
+        burst: int = 1,
+        connect_timeout: float | None = None,
+        read_timeout: float | None = None,
+        total_timeout: float | None = None,
+    ) -> None:
+        super().__init__(alias)
+        if rate is not None and not (rate > 0 and burst > 0):
+            raise InvalidProvider(
+                f"Provider {alias!r}: rate and burst must be positive."
+            )
+        self._rate, self._burst = rate, burst
+        self._key = HeaderKey(alias, "X-Api-Key", key)
+        second = HeaderKey(alias, "X-Api-Key", second_key) if second_key else None
+        self._client = Client(
+            alias,
+            endpoint,
+            key=self._key,
+            second_key=second,
+            provider=type(self).__name__,
+            timeouts=Timeouts.checked(
+                alias, connect=connect_timeout, read=read_timeout, total=total_timeout
+            ),
+        )
+
+    @property
+    def credential(self) -> str:
+        return self._key.fingerprint
+
+    @property
+    def limits(self) -> Mapping[str, Limit]:
+        if self._rate is None:
+            return {}
+        return {"text": Limit(rate=self._rate, burst=self._burst)}
+
+    def cost(
+        self, texts: Sequence[str], categories: Sequence[Asked]
+    ) -> Mapping[str, int]:
+        return {"text": len(texts)}
+
+    @sealed
+    def analyze(
+        self, texts: Sequence[str], categories: Sequence[Asked]
+    ) -> list[Verdict]:
+        return [self._analyze(text, categories) for text in texts]
+
+    @sealed
+    def register(self, request: BuildRequest) -> str:
+        path = _version_path(request)
+        answer = self._find(path)
+        if answer is None:
+            content = {
+                "definition": request.definition,
+                "samples": request.samples.decode("utf-8"),
+            }
+            # A conflict: a worker that is thought to be dead was quicker.
+            with suppress(Conflict):
+                answer = self._client.put(path, json=content, expect=(200, 201))
+        answer = answer or self._client.get(path)
+        if answer.data.get("sha256") != sha256(request.samples).hexdigest():
+            raise BuildFailed(
+                f"The service holds other samples as v{request.version}: freeze "
+                "another version.",
+                alias=self.alias,
+            )
+        return _name(answer, "version")
+
+    @sealed
+    def submit(self, request: BuildRequest, provider_version: str) -> None:
+        if self._find(_operation_path(request)) is not None:
+            return
+        content = {"operation": request.operation_id, "version": provider_version}
+        # A conflict: it runs already, under our own id.
+        with suppress(Conflict):
+            self._client.post("/builds", json=content, expect=(202,), may_be_empty=True)
+
+    @sealed
+    def poll(
+        self, request: BuildRequest, provider_version: str, progress: Progress
+    ) -> BuildState:
+        answer = self._client.get(_operation_path(request))
+        status = answer.data.get("status")
+        if status not in ("running", "succeeded", "failed"):
+            raise answer.unreadable("has a status nobody knows")
+        code = _name(answer, "code") if status == "failed" else ""
+        return BuildState(
+            status=status,
+            raw_status=status,
+            fraction=_number(answer, answer.data.get("fraction", 0.0), 1.0),
+            error=f"The service could not build it ({code})." if code else "",
+        )
+
+    def _analyze(self, text: str, categories: Sequence[Asked]) -> Verdict:
+        content = {"text": text, "categories": [_asked(one) for one in categories]}
+        answer = self._client.post("/analyze", json=content)
+        found = _scores(answer)
+        names = [one if isinstance(one, str) else one.name for one in categories]
+        if set(found) != set(names):
+            raise answer.unreadable("is not about the categories asked for")
+        return Verdict(
+            source=self.alias,
+            scores=tuple(found[name] for name in names),
+            versions={
+                one.name: one.version
+                for one in categories
+                if isinstance(one, CustomCategory)
+            },
+            request_id=answer.request_id,
+        )
+
+    def _find(self, path: str) -> Answer | None:
+        try:
+            return self._client.get(path)
+        except NotFound:
+            return None
+
+
+def _asked(category: Asked) -> object:
+    if isinstance(category, str):
+        return category
+    return {"name": category.name, "version": category.provider_version}
+
+
+def _version_path(request: BuildRequest) -> str:
+    return f"/categories/{quote(request.name, safe='')}/versions/{request.version}"
+
+
+def _operation_path(request: BuildRequest) -> str:
+    return f"/operations/{quote(request.operation_id, safe='')}"
+
+
+def _scores(answer: Answer) -> dict[str, CategoryScore]:
+    """All of the answer's, by category. Raise ProtocolError if one is not as it
+    should be: half an answer would pass for *nothing found*."""
+    entries = answer.data.get("scores")
+    if not isinstance(entries, list):
+        raise answer.unreadable("has no list of scores")
+    found: dict[str, CategoryScore] = {}
+    for entry in entries:
+        if not isinstance(entry, dict) or not isinstance(entry.get("category"), str):
+            raise answer.unreadable("has a score of no category")
+        severity, detected = entry.get("severity"), entry.get("detected")
+        # To Python True is a 1.
+        if type(severity) is not int or not 0 <= severity <= 7:
+            raise answer.unreadable("has a severity that is none")
+        if not isinstance(detected, bool):
+            raise answer.unreadable("doesn't say whether it was detected")
+        if entry["category"] in found:
+            raise answer.unreadable("has two scores of one category")
+        found[entry["category"]] = CategoryScore(
+            category=entry["category"],
+            score=_number(answer, entry.get("score"), 1.0),
+            severity=severity,
+            detected=detected,
+        )
+    return found
+
+
+def _number(answer: Answer, value: Any, most: float) -> float:
+    if type(value) not in (int, float) or not 0 <= value <= most:
+        raise answer.unreadable("has a number that is none, or out of its range")
+    return float(value)
+
+
+def _name(answer: Answer, key: str) -> str:
+    value = answer.data.get(key)
+    if not isinstance(value, str) or not 0 < len(value) <= 64 or not value.isalnum():
+        raise answer.unreadable(f"has no {key}")
+    return value
