@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from .client import MAX_BYTES, Answer, Client, Timeouts
 from .credentials import HeaderKey
-from .wire import close_sessions
+from .sockets import close_sessions
 
 __all__ = ["MAX_BYTES", "Answer", "Client", "HeaderKey", "Timeouts", "close_sessions"]

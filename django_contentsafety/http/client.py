@@ -23,8 +23,9 @@ from ..exceptions import (
 )
 from .credentials import HeaderKey, checked_endpoint
 from .faults import fault, request_id
+from .sockets import Call
 from .strict import NotStrict, parse_json
-from .wire import Call, Received, exchange, explain, user_agent
+from .wire import Received, exchange, explain, user_agent
 
 #: The longest answer that is read, in bytes, unpacked.
 MAX_BYTES = 1_000_000

@@ -18,7 +18,7 @@ import requests
 
 from django_contentsafety import __version__
 from django_contentsafety.exceptions import NetworkError, ServerError
-from django_contentsafety.http import close_sessions, wire
+from django_contentsafety.http import close_sessions, sockets
 from django_contentsafety.testing.fault_server import (
     FaultServer,
     Reply,
@@ -125,10 +125,10 @@ def test_a_child_of_a_fork_has_its_own(server: FaultServer) -> None:
 
 
 def test_a_thread_keeps_but_so_many(server: FaultServer) -> None:
-    for number in range(wire.MAX_SESSIONS + 3):
+    for number in range(sockets.MAX_SESSIONS + 3):
         provider = RemoteProvider(f"r{number}", endpoint=server.url, key=KEY)
         provider.analyze(["x"], ASKED)
-    assert len(wire._current.sessions) == wire.MAX_SESSIONS
+    assert len(sockets._current.sessions) == sockets.MAX_SESSIONS
 
 
 def test_what_is_sent_is_said(server: FaultServer, provider: RemoteProvider) -> None:
