@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from importlib.metadata import version
 from math import inf
 from typing import Any
 
@@ -98,6 +99,19 @@ def check_settings(**kwargs: Any) -> Iterator[CheckMessage]:
             "CONTENTSAFETY_ENABLED is False: nothing that is saved is moderated.",
             hint="Remove the setting.",
             id="contentsafety.W004",
+        )
+
+
+@register(Tags.security)
+def check_dependencies(**kwargs: Any) -> Iterator[CheckMessage]:
+    """What requests brings along, in the version our HTTP tests ran with."""
+    installed = version("urllib3")
+    if tuple(int(n) for n in installed.split(".")[:2]) < (2, 6):
+        yield Warning(
+            f"urllib3 {installed} is older than 2.6: deadlines and caps of remote "
+            "providers were not tried with it.",
+            hint='Run: pip install --upgrade "urllib3>=2.6"',
+            id="contentsafety.W005",
         )
 
 

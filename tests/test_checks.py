@@ -152,6 +152,15 @@ def test_another_django(monkeypatch):
     assert ids(checks.check_settings) == ["W003"]
 
 
+@pytest.mark.parametrize(
+    ("installed", "expected"),
+    [("2.6.0", []), ("3.0", []), ("2.5.9", ["W005"]), ("1.26.20", ["W005"])],
+)
+def test_an_old_urllib3_is_said_so(monkeypatch, installed, expected):
+    monkeypatch.setattr(checks, "version", lambda name: installed)
+    assert ids(checks.check_dependencies) == expected
+
+
 # Providers.
 
 
