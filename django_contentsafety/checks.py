@@ -38,6 +38,10 @@ def _is_duration(value: Any) -> bool:
     return _is_count(value) or (isinstance(value, float) and 0 < value < inf)
 
 
+def _is_limit(value: Any) -> bool:
+    return value is None or _is_count(value)
+
+
 #: What fits each setting, and what to use instead. The other settings are checked
 #: elsewhere, or hold keys, which no message may repeat.
 VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -59,6 +63,8 @@ VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "BATCH_SIZE": (_is_count, "a whole number above 0"),
     "OUTAGE_AFTER": (_is_duration, "a number above 0"),
     "MAX_AGE": (_is_duration, "a number above 0"),
+    "KEEP_ALLOWED_DAYS": (_is_limit, "a whole number above 0, or None"),
+    "KEEP_DECIDED_DAYS": (_is_limit, "a whole number above 0, or None"),
 }
 
 

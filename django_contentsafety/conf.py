@@ -48,6 +48,11 @@ class Settings:
     OUTAGE_AFTER: int = 300
     #: Seconds a text may be pending before a person has to decide (§6): 72 h.
     MAX_AGE: int = 72 * 3600
+    #: Days the results of a text that a machine allowed are kept; None = for ever
+    #: (reliability.md §4.3).
+    KEEP_ALLOWED_DAYS: int | None = 30
+    #: Days the results of a closed case keep the text; None = for ever (§4.3).
+    KEEP_DECIDED_DAYS: int | None = 180
 
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("_"):

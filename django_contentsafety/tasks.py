@@ -13,14 +13,13 @@ from contextvars import ContextVar
 from typing import Any, Literal
 
 from celery import current_app, shared_task
-from django.db import DatabaseError, connections, transaction
+from django.db import connections, transaction
 
 from .conf import settings
 from .exceptions import describe
 from .flows import build, upkeep
 from .flows.moderate import drain
 from .flows.plans import load_plans
-from .flows.reconcile import reconcile
 
 logger = logging.getLogger(__name__)
 
@@ -54,16 +53,7 @@ def drain_task(using: str, hints: Sequence[int] = ()) -> None:
 @shared_task(name="contentsafety.sweep", ignore_result=True)
 def sweep_task() -> None:
     """For beat, every 30 seconds: what no wake-up came for."""
-    upkeep.advance_builds()
-    for using in upkeep.databases():
-        try:
-            drain(using)
-            upkeep.sweep(using)
-            reconcile(using)
-        except DatabaseError as error:
-            # Not migrated yet, or gone meanwhile: the others are served all the same.
-            logger.error("Skipped the database %s: %s.", using, describe(error))
-    upkeep.beat("sweep")
+    upkeep.tick()
 
 
 @shared_task(name="contentsafety.advance_build", ignore_result=True)

@@ -164,6 +164,8 @@ OTHER_VALUES = {
     "BATCH_SIZE": 1,
     "OUTAGE_AFTER": 1,
     "MAX_AGE": 1,
+    "KEEP_ALLOWED_DAYS": 1,
+    "KEEP_DECIDED_DAYS": None,
 }
 
 
@@ -197,6 +199,8 @@ def test_the_defaults(settings):
         "BATCH_SIZE": 50,
         "OUTAGE_AFTER": 300,
         "MAX_AGE": 259_200,
+        "KEEP_ALLOWED_DAYS": 30,
+        "KEEP_DECIDED_DAYS": 180,
     }
 
 

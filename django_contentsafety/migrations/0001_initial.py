@@ -138,6 +138,7 @@ class Migration(migrations.Migration):
                 ),
                 ("lease_token", models.CharField(blank=True, max_length=32)),
                 ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("position", models.PositiveBigIntegerField(default=0)),
             ],
             options={
                 "verbose_name": "heartbeat",

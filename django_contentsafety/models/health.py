@@ -312,12 +312,14 @@ class ProviderHealth(Credential):
 
 
 class Heartbeat(models.Model):
-    """When a housekeeper last finished, and who holds its lease."""
+    """When a housekeeper last finished, who holds its lease, how far it has come."""
 
     name = KeyField(max_length=40, unique=True)
     beat_at = models.DateTimeField(db_default=DbNow())
     lease_token = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+    #: The key at which a pass through a table goes on; 0 = from the start.
+    position = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         verbose_name = _("heartbeat")

@@ -7,7 +7,6 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from ...flows import upkeep
-from ...flows.moderate import drain
 
 
 class Command(BaseCommand):
@@ -37,13 +36,16 @@ class Command(BaseCommand):
                     f"There is no database {alias!r}: DATABASES has "
                     f"{', '.join(connections)}."
                 )
-        upkeep.advance_builds()
-        for alias in options["database"] or upkeep.databases():
-            counts = drain(alias, seconds=24 * 3600 if seconds is None else seconds)
-            swept = upkeep.sweep(alias)
+        done = upkeep.tick(
+            seconds=24 * 3600 if seconds is None else seconds,
+            aliases=options["database"],
+        )
+        for alias, counts in done.drained.items():
+            swept = done.swept.get(alias, upkeep.SweepCounts())
             self.stdout.write(
                 f"{alias}: {counts.decided} decided, {counts.released} put back, "
                 f"{counts.exhausted + swept.poisoned + swept.too_old} for a person, "
                 f"{counts.stale + counts.gone} out of date"
             )
-        upkeep.beat("drain")
+        if done.failures:
+            raise CommandError("\n".join(done.failures))
