@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import threading
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, OperationalError, connections
 
 from django_contentsafety.flows import upkeep
@@ -14,7 +20,12 @@ from django_contentsafety.flows.heartbeats import lead
 from django_contentsafety.models import (
     DbNow,
     Heartbeat,
+    ModerationResult,
+    ModerationState,
 )
+from tests import servers
+from tests.policies import make_policy, script, state_of
+from tests.testapp.models import Comment
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -163,3 +174,159 @@ def test_where_the_lease_cannot_be_read_everybody_leads(monkeypatch: Any) -> Non
     monkeypatch.setattr("django_contentsafety.flows.heartbeats._take", refuse)
     with lead("sweep") as leading:
         assert leading
+
+
+# --- Commands ---------------------------------------------------------------------
+
+
+def run(*words: str) -> tuple[str, str]:
+    out, err = StringIO(), StringIO()
+    call_command(*words, stdout=out, stderr=err, no_color=True)
+    return out.getvalue(), err.getvalue()
+
+
+def test_sweeping_once_says_nothing_where_all_is_well(
+    using: str, settings: Any
+) -> None:
+    settings.CONTENTSAFETY_DATABASES = [using]
+    script()
+    make_policy()
+    waiting = Comment.objects.using(using).create(body="bad")
+    old = Comment.objects.using(using).create(body="fine")
+    ModerationState.objects.using(using).filter(pk=state_of(old).pk).update(
+        attempts=1,
+        available_at=DbNow() + timedelta(hours=1),
+        first_pending_at=DbNow() - timedelta(hours=73),
+    )
+    assert run("contentsafety_sweep", "--once") == ("", "")
+    assert state_of(waiting).decision == "block"
+    assert state_of(old).exhausted_reason == "max_age"
+
+
+@pytest.mark.parametrize("words", [["sweep", "--once"], ["drain"]])
+def test_a_failing_step_is_an_exit_code(
+    ran: list[tuple[str, str]], monkeypatch: Any, words: list[str]
+) -> None:
+    monkeypatch.setitem(upkeep.STEPS, "age", lambda *args: 1 / 0)
+    with pytest.raises(CommandError, match="default: age: ZeroDivisionError"):
+        run(f"contentsafety_{words[0]}", *words[1:])
+
+
+def test_the_worker_ends_after_its_seconds(ran: list[tuple[str, str]]) -> None:
+    out, err = run("contentsafety_worker", "--seconds", "0.01")
+    assert (out.split()[0], out.split()[-1], err) == ("Moderating.", "Stopped.", "")
+    assert set(ran) == ALL
+
+
+def test_the_worker_leaves_a_failing_database_to_the_next_sweep(
+    ran: list[tuple[str, str]], monkeypatch: Any
+) -> None:
+    drained: list[str] = []
+
+    def drain(using: str, **kwargs: Any) -> Any:
+        drained.append(using)
+        if using == "other":
+            raise OperationalError("password=hunter2")
+        return upkeep.DrainCounts(claimed=1)
+
+    monkeypatch.setattr(upkeep, "drain", drain)
+    _, err = run("contentsafety_worker", "--seconds", "0.2")
+    assert drained.count("other") == 1 < drained.count("default")
+    (line,) = err.splitlines()
+    assert line.startswith("other: drain: OperationalError at test_upkeep.py")
+
+
+# --- Processes --------------------------------------------------------------------
+
+
+@pytest.fixture
+def housekeeper(process_environment: dict[str, str]) -> Any:
+    """Start a command in a process of its own; killed, if it must be, at the end."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*words: str, aliases: list[str], pause: float = 0) -> Any:
+        environment = {"TEST_ALIASES": ",".join(aliases), "TEST_PAUSE": str(pause)}
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-W", "error", "-m", "tests.housekeeper", *words],
+            env={**process_environment, **environment},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def wait_until(condition: Any, process: Any) -> None:
+    """Bounded; where the process has ended, its words are the failure's."""
+    tick = threading.Event()
+    for _ in range(1200):
+        if condition():
+            return
+        if process.poll() is not None:
+            pytest.fail(process.communicate()[0])
+        tick.wait(0.05)
+    pytest.fail("It took too long.")
+
+
+def end(process: Any) -> str:
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, said
+    return said
+
+
+ALIASES = ["default", "other", *(n for n in servers.DATABASES if servers.answers(n))]
+
+
+def undecided(using: str) -> int:
+    return ModerationState.objects.using(using).filter(decision="").count()
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_a_worker_killed_in_the_middle_loses_nothing(housekeeper: Any) -> None:
+    make_policy()
+    bodies = [f"{'bad' if n % 3 == 0 else 'fine'} {n}" for n in range(40)]
+    for using in ALIASES:
+        for body in bodies:
+            Comment.objects.using(using).create(body=body)
+    total = len(bodies) * len(ALIASES)
+    first = housekeeper("contentsafety_worker", aliases=ALIASES, pause=0.02)
+    # It asks about fifty texts at once, and then completes them one by one.
+    wait_until(lambda: any(undecided(using) < len(bodies) for using in ALIASES), first)
+    first.kill()
+    first.wait(60)
+    left = {using: undecided(using) for using in ALIASES}
+    assert 0 < sum(left.values()) < total
+    for using in ALIASES:
+        leased = ModerationState.objects.using(using).filter(state="leased")
+        leased.update(lease_until=DbNow() - timedelta(seconds=1))
+    Heartbeat.objects.update(lease_until=None)
+    second = housekeeper("contentsafety_worker", aliases=ALIASES)
+    wait_until(lambda: not any(undecided(using) for using in ALIASES), second)
+    assert end(second).splitlines()[-1] == "Stopped."
+    for using in ALIASES:
+        for comment in Comment.objects.using(using):
+            expected = "block" if "bad" in comment.body else "allow"
+            assert state_of(comment).decision == expected
+        results = ModerationResult.objects.using(using).values_list("state_id")
+        assert len(results) == len(set(results)) == len(bodies)
+    assert {"drain", "sweep"} <= beats()
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_a_sweep_goes_on_until_it_is_told_to_end(housekeeper: Any) -> None:
+    make_policy()
+    obj = Comment.objects.create(body="bad")
+    process = housekeeper("contentsafety_sweep", aliases=["default"])
+    wait_until(lambda: "sweep" in beats() and undecided("default") == 0, process)
+    assert process.poll() is None
+    assert end(process) == ""
+    assert state_of(obj).decision == "block"
