@@ -87,6 +87,15 @@ def check_settings(**kwargs: Any) -> Iterator[CheckMessage]:
                 hint=f"Use {remedy}.",
                 id="contentsafety.E002",
             )
+    token: Any = settings.HEALTH_TOKEN
+    if token is not None and not (isinstance(token, str) and len(token) >= 20):
+        yield Error(
+            "CONTENTSAFETY_HEALTH_TOKEN can be guessed: it is shorter than 20 "
+            "characters, or no text.",
+            hint="Use the output of: python -c 'import secrets; "
+            "print(secrets.token_urlsafe())'",
+            id="contentsafety.E004",
+        )
     if not django_settings.USE_TZ:
         yield Error(
             "USE_TZ is False: due times would be in each database's local time.",
@@ -295,6 +304,7 @@ def _check_waiting(alias: str) -> Iterator[CheckMessage]:
         yield Warning(
             f"Texts in {alias!r} have been waiting for {wait.total_seconds():.0f} s, "
             f"and no housekeeper was seen in the last {WAIT_MINUTES} minutes.",
-            hint="Run contentsafety_drain from cron, or a Celery worker with beat.",
+            hint="Run contentsafety_worker, contentsafety_sweep --once from cron, or "
+            "Celery with beat.",
             id="contentsafety.W043",
         )

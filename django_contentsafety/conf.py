@@ -53,6 +53,8 @@ class Settings:
     KEEP_ALLOWED_DAYS: int | None = 30
     #: Days the results of a closed case keep the text; None = for ever (§4.3).
     KEEP_DECIDED_DAYS: int | None = 180
+    #: Opens health and metrics to "Authorization: Bearer …"; None = to staff alone.
+    HEALTH_TOKEN: str | None = None
 
     def __getattribute__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -121,6 +121,10 @@ SETTINGS = [
     ({"CONTENTSAFETY_KEEP_ALLOWED_DAYS": None}, []),
     ({"CONTENTSAFETY_KEEP_ALLOWED_DAYS": 0}, ["E002"]),
     ({"CONTENTSAFETY_KEEP_DECIDED_DAYS": 7.5}, ["E002"]),
+    ({"CONTENTSAFETY_HEALTH_TOKEN": "t" * 20}, []),
+    ({"CONTENTSAFETY_HEALTH_TOKEN": "t" * 19}, ["E004"]),
+    ({"CONTENTSAFETY_HEALTH_TOKEN": ""}, ["E004"]),
+    ({"CONTENTSAFETY_HEALTH_TOKEN": ["t"] * 20}, ["E004"]),
     ({"USE_TZ": False}, ["E003"]),
     ({"CONTENTSAFETY_ENABLED": False}, ["W004"]),
     ({"CONTENTSAFETY_ENABLED": False, "DEBUG": True}, []),
@@ -135,7 +139,7 @@ def test_settings(settings, given, expected):
 
 
 def test_every_setting_is_checked_or_holds_keys():
-    unchecked = {"PROVIDERS", "HASH_KEY", "HASH_KEY_FALLBACKS"}
+    unchecked = {"PROVIDERS", "HASH_KEY", "HASH_KEY_FALLBACKS", "HEALTH_TOKEN"}
     checked = {f"CONTENTSAFETY_{name}" for name in {*checks.VALUES, *unchecked}}
     assert checked == set(known_settings())
 

@@ -166,6 +166,7 @@ OTHER_VALUES = {
     "MAX_AGE": 1,
     "KEEP_ALLOWED_DAYS": 1,
     "KEEP_DECIDED_DAYS": None,
+    "HEALTH_TOKEN": "t",
 }
 
 
@@ -201,6 +202,7 @@ def test_the_defaults(settings):
         "MAX_AGE": 259_200,
         "KEEP_ALLOWED_DAYS": 30,
         "KEEP_DECIDED_DAYS": 180,
+        "HEALTH_TOKEN": None,
     }
 
 
