@@ -17,7 +17,7 @@ help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 test: .venv/.test ## run the tests (PYTEST="-k build -x" passes options on)
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest -n auto $(PYTEST)
 
 demo: .venv/.local ## moderate the example's messages, then serve it (SERVE=0 stops after the table)
 	$(BIN)/python manage.py demo $(if $(filter 0 no false,$(SERVE)),--no-serve)
