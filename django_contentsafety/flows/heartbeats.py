@@ -49,11 +49,12 @@ def lead(name: str) -> Iterator[bool]:
 def resume(name: str, every: timedelta) -> int | None:
     """The key after which the pass ``name`` goes on; None until the next is due.
 
-    A pass is begun ``every`` so long after the last one ended.
+    A pass is begun so long after the last one ended, and it beats when it ends: until
+    then it is due.
     """
     row = Heartbeat.objects.filter(name=name)
     row.get_or_create(name=name, defaults={"beat_at": DbNow() - every})
-    due = row.filter(Q(position__gt=0) | Q(beat_at__lte=DbNow() - every))
+    due = row.filter(beat_at__lte=DbNow() - every)
     return due.values_list("position", flat=True).first()
 
 
