@@ -163,7 +163,8 @@ def test_one_variable_puts_a_worker_to_work(
     command = [sys.executable, "-m", "celery", "-A", "example_project", "worker"]
     with (tmp_path / "worker.log").open("wb") as log:
         worker = subprocess.Popen(
-            [*command, "-P", "solo", "-l", "INFO", "--without-mingle"],
+            # RabbitMQ refuses a second worker of the same name.
+            [*command, "-P", "solo", "-l", "INFO", "-n", f"demo-{os.getpid()}@%h"],
             cwd=ROOT,
             env=environment,
             stdout=log,

@@ -291,6 +291,8 @@ def worker(
     conf.update(broker_url=url, broker_write_url=url, task_default_queue=queue)
     command = [sys.executable, "-m", "celery", "-A", "tests.worker", "worker"]
     command += ["-Q", queue, "-P", "solo", "-l", "INFO", "--without-mingle"]
+    # RabbitMQ refuses a second worker of the same name.
+    command += ["-n", f"{queue}@%h"]
     with (tmp_path / "worker.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--without-gossip"],
@@ -298,6 +300,7 @@ def worker(
             stdout=log,
             stderr=subprocess.STDOUT,
         )
+    process.log = tmp_path / "worker.log"
     try:
         yield process
     finally:
@@ -317,7 +320,7 @@ def wait_for_decision(obj: Any, process: subprocess.Popen[bytes]) -> str:
         if decision := state_of(obj).decision:
             return decision
         if process.poll() is not None:
-            pytest.fail("The worker ended: see worker.log in the test's folder.")
+            pytest.fail(f"The worker ended: {process.log.read_text()[-3000:]}")
         tick.wait(0.05)
     return ""
 
