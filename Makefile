@@ -10,17 +10,20 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo lint types check clean
+.PHONY: help test demo screenshots lint types check clean
 .DELETE_ON_ERROR:
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 test: .venv/.test ## run the tests (PYTEST="-k build -x" passes options on)
 	$(BIN)/python -m pytest -n auto $(PYTEST)
 
 demo: .venv/.local ## moderate the example's messages, then serve it (SERVE=0 stops after the table)
 	$(BIN)/python manage.py demo $(if $(filter 0 no false,$(SERVE)),--no-serve)
+
+screenshots: .venv/.test ## take the documentation's pictures anew
+	SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/test_demo.py -k "visitor or admin"
 
 lint: .venv/.dev ## check style, templates and the import layers
 	$(BIN)/ruff check .

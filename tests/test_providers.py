@@ -98,7 +98,7 @@ WRONG = {
     ),
     "an option lacks": (
         {"BACKEND": f"{HERE}.Needy"},
-        "missing a required argument: 'endpoint'",
+        "argument: 'endpoint'",
     ),
     "options are no dict": ({"BACKEND": LOCAL, "OPTIONS": ["seed"]}, "OPTIONS"),
     "seed is no number": ({"BACKEND": LOCAL, "OPTIONS": {"seed": "x"}}, "seed"),
