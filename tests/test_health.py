@@ -14,7 +14,8 @@ from django.db import connections
 from django.test import override_settings
 
 from django_contentsafety.models import DbNow, ProviderBudget, ProviderHealth
-from django_contentsafety.models.health import CLOSE_AFTER, TRIP_FAILURES, Budget
+from django_contentsafety.models.budgets import Budget
+from django_contentsafety.models.health import CLOSE_AFTER, TRIP_FAILURES
 from django_contentsafety.providers import Limit
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")

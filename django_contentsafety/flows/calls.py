@@ -10,7 +10,7 @@ from math import floor
 
 from ..exceptions import ProtocolError, ProviderError, RateLimited
 from ..models import ProviderBudget, ProviderHealth
-from ..models.health import Budget
+from ..models.budgets import Budget
 from ..providers import Provider
 from ..providers.base import Asked
 from ..verdicts import SCALE_RANGE, Verdict

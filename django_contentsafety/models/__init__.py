@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from .budgets import ProviderBudget
 from .builds import BuildJob
 from .categories import Category, CategoryVersion, Sample
 from .fields import DbNow, KeyField
-from .health import Heartbeat, ProviderBudget, ProviderHealth
+from .health import Heartbeat, ProviderHealth
 from .moderation import Action, Coverage, ModerationResult, ModerationState
 from .policies import Blocklist, BlocklistItem, Policy, PolicyRule
 from .reviews import LogEntry, Review
