@@ -15,7 +15,7 @@ class ContentSafetyConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, receivers, tasks  # noqa: F401
+        from . import checks, receivers, tasks  # noqa: F401 - they register
         from .flows.founding import found_policies
         from .registry import registry
 

@@ -52,25 +52,24 @@ class Document:
             offset += len(text) + len(JOIN)
         return spans
 
-    def hash(self, key_id: str = "") -> tuple[str, str] | None:
-        """(hash, key id) under the newest key, or under the one named.
+    def hash(self) -> tuple[str, str]:
+        """(hash, key id) under the newest key.
 
         The hash is keyed, so that a copied table does not tell who wrote what.
-        Return None where the named key is gone from the settings.
         """
-        keys = _keys(tuple(hash_keys()))
-        key_id = key_id or next(iter(keys))
-        if key_id not in keys:
-            return None
-        canonical = json.dumps(self.parts, ensure_ascii=False, separators=(",", ":"))
-        # A lone surrogate is a legal str; a plain encode would fail the host's save.
-        message = canonical.encode("utf-8", "surrogatepass")
-        return hmac.new(keys[key_id], message, sha256).hexdigest(), key_id
+        key_id, key = next(iter(_keys(tuple(hash_keys())).items()))
+        return self._digest(key), key_id
 
     def matches(self, content_hash: str, key_id: str) -> bool:
         """Whether this is the text that was hashed, under whichever known key."""
-        hashed = self.hash(key_id) if key_id else None
-        return hashed is not None and hmac.compare_digest(hashed[0], content_hash)
+        key = _keys(tuple(hash_keys())).get(key_id)
+        return key is not None and hmac.compare_digest(self._digest(key), content_hash)
+
+    def _digest(self, key: bytes) -> str:
+        canonical = json.dumps(self.parts, ensure_ascii=False, separators=(",", ":"))
+        # A lone surrogate is a legal str; a plain encode would fail the host's save.
+        message = canonical.encode("utf-8", "surrogatepass")
+        return hmac.new(key, message, sha256).hexdigest()
 
 
 def object_key(model: type[Model], value: Any, using: str) -> str:

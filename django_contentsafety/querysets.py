@@ -121,13 +121,13 @@ class ModeratedQuerySet(QuerySet[M]):
         contentsafety: str = "submit",
         **kwargs: Any,
     ) -> list[M]:
-        """Create, and submit each object: one read-free pass over the new rows.
+        """Create, and submit each object.
 
         Raise BulkRefused where the database can't say which rows it wrote.
         """
         write = super().bulk_create
         self._for_write = True
-        if not _watched(self.model):
+        if not (settings.ENABLED and registry.covering(self.model)):
             return write(objs, *args, **kwargs)
         objs = list(objs)
         if contentsafety == "reconcile":
@@ -137,7 +137,8 @@ class ModeratedQuerySet(QuerySet[M]):
         refuse_blind_writes(self, objs, args, kwargs)
         with transaction.atomic(self.db):
             created = write(objs, *args, **kwargs)
-            submit_written(self, [obj.pk for obj in created])
+            new = not kwargs.get("update_conflicts")
+            submit_written(self, [obj.pk for obj in created], inserted=new)
         return created
 
     async def abulk_create(
@@ -168,11 +169,6 @@ class ModeratedQuerySet(QuerySet[M]):
     # Templates must not call them.
     update.alters_data = True  # type: ignore[attr-defined]
     bulk_create.alters_data = True  # type: ignore[attr-defined]
-
-
-def _watched(model: type[Model]) -> frozenset[str]:
-    found = [moderation.watched for moderation in registry.covering(model)]
-    return frozenset().union(*found) if settings.ENABLED else frozenset()
 
 
 def _is_looked_at(model: type[Model], written: Mapping[str, Any]) -> bool:

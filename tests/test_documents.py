@@ -167,11 +167,9 @@ def test_a_rotated_key_is_recognized_until_it_is_dropped():
         assert not other.matches(*stored)
         # What is written from now on is under the new key.
         assert document.hash()[1] != stored[1]
-        assert document.hash(stored[1]) == stored
     with override_settings(CONTENTSAFETY_HASH_KEY="new"):
         # Nobody can tell any more, so it counts as changed: looked at again.
         assert not document.matches(*stored)
-        assert document.hash(stored[1]) is None
 
 
 def test_a_row_without_a_key_id_counts_as_changed():

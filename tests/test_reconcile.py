@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from django_contentsafety import visible
 from django_contentsafety.exceptions import BulkRefused
@@ -37,6 +38,14 @@ def waiting(using: str) -> int:
 
 
 # --- Bulk writes ------------------------------------------------------------------
+
+
+def test_a_bulk_create_reads_no_state(using: str) -> None:
+    with CaptureQueriesContext(connections[using]) as queries:
+        Comment.objects.using(using).bulk_create([Comment(body="b"), Comment(body="c")])
+    ours = [q["sql"] for q in queries if "contentsafety_moderationstate" in q["sql"]]
+    assert len(ours) == 2
+    assert all(sql.startswith("INSERT") for sql in ours)
 
 
 def test_a_blind_bulk_create_is_refused_with_the_remedy(using: str) -> None:

@@ -120,8 +120,8 @@ def lock_object(row: ModerationState, using: str) -> None:
 
 def _resubmit(row: ModerationState, document: Document, using: str) -> None:
     states = ModerationState.objects.using(using)
-    hashed = document.hash() or ("", "")
-    states.filter(pk=row.pk, generation=row.generation).resubmit(*hashed)
+    mine = states.filter(pk=row.pk, generation=row.generation)
+    mine.resubmit(*document.hash())
 
 
 def _complete(
@@ -156,7 +156,7 @@ def _complete(
     if not written:
         return "stale"
     if decision != (before or DecisionValue.ALLOW):
-        _log(row, judged, before, decision)
+        _log(row, judged.plan, judged.decision, before)
     row.decision, row.decided_generation, row.state = decision, row.generation, "done"
     send = partial(
         moderation_finished.send_robust, ModerationState, state=row, using=using
@@ -254,8 +254,7 @@ def _verdict(result: ModerationResult) -> Verdict:
     )
 
 
-def _log(row: ModerationState, judged: Judged, before: str, after: str) -> None:
-    assert judged.decision is not None  # noqa: S101
+def _log(row: ModerationState, plan: Plan, decision: Decision, before: str) -> None:
     LogEntry.objects.using(row._state.db or "default").bulk_create(
         [
             LogEntry(
@@ -264,13 +263,13 @@ def _log(row: ModerationState, judged: Judged, before: str, after: str) -> None:
                 object_key=row.object_key,
                 subject=row.policy,
                 from_value=before,
-                to_value=after,
+                to_value=str(decision.value),
                 reason="machine",
                 details={
                     "generation": row.generation,
                     "round": row.round,
-                    "policy_version": judged.plan.version,
-                    "reasons": [r.as_dict() for r in judged.decision.reasons],
+                    "policy_version": plan.version,
+                    "reasons": [r.as_dict() for r in decision.reasons],
                 },
             )
         ]

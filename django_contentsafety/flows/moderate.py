@@ -270,7 +270,7 @@ def _release(
 ) -> None:
     if delay is None:
         cap = min(BACKOFF_CAP, BACKOFF_BASE * 2 ** min(row.attempts, 10))
-        delay = random.uniform(0, cap)  # noqa: S311
+        delay = random.uniform(0, cap)  # noqa: S311 - jitter
     states = ModerationState.objects.using(using)
     if states.release(row, code=code, delay=delay, refund=refund):
         counts.released += 1

@@ -123,7 +123,7 @@ def _row(
     moderated: bool,
     facts: Mapping[str, Any],
 ) -> ModerationState:
-    content_hash, hash_key = document.hash() or ("", "")
+    content_hash, hash_key = document.hash()
     return ModerationState(
         model=label,
         object_key=key,
@@ -147,7 +147,7 @@ def _update(
     same = document.matches(row.content_hash, row.hash_key)
     author_key = facts["author_key"]
     if not same:
-        content_hash, hash_key = document.hash() or ("", "")
+        content_hash, hash_key = document.hash()
         states.resubmit(
             content_hash,
             hash_key,
