@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar
+from math import inf
 from typing import Any, Literal
 
 from celery import current_app, shared_task
@@ -35,7 +36,8 @@ COALESCE_SECONDS = 0.1
 INLINE_BATCH = 5
 
 _draining: ContextVar[bool] = ContextVar("contentsafety_draining", default=False)
-_paused_until = 0.0
+# The monotonic clock begins anywhere: on a machine just started, at zero.
+_paused_until = -inf
 _sent_at: dict[str, float] = {}
 
 
@@ -174,7 +176,7 @@ def _send(task: Any, *args: Any, key: str) -> None:
     """One message: no retry, no result, no expiry; a broken broker is left alone."""
     global _paused_until
     now = time.monotonic()
-    if now < _paused_until or now - _sent_at.get(key, -1.0) < COALESCE_SECONDS:
+    if now < _paused_until or now - _sent_at.get(key, -inf) < COALESCE_SECONDS:
         return
     _sent_at[key] = now
     try:
