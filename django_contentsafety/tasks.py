@@ -7,6 +7,7 @@ the rows are the queue.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -28,7 +29,7 @@ Mode = Literal["celery", "inline", "none"]
 
 #: After a failed send nobody tries for so long: the sweep finds the row (§1.2).
 PAUSE_SECONDS = 5.0
-#: The longest a send may take a save, in seconds (DESIGN §5).
+#: The longest a send may hold a save, in seconds (DESIGN §5).
 SEND_SECONDS = 0.5
 #: One wake-up in flight a process and alias (DESIGN §5).
 COALESCE_SECONDS = 0.1
@@ -39,6 +40,7 @@ _draining: ContextVar[bool] = ContextVar("contentsafety_draining", default=False
 # The monotonic clock begins anywhere: on a machine just started, at zero.
 _paused_until = -inf
 _sent_at: dict[str, float] = {}
+_sending: threading.Thread | None = None
 
 
 @shared_task(name="contentsafety.drain", ignore_result=True)
@@ -173,23 +175,44 @@ class _Patience:
 
 
 def _send(task: Any, *args: Any, key: str) -> None:
-    """One message: no retry, no result, no expiry; a broken broker is left alone."""
-    global _paused_until
+    """One message: no retry, no result, no expiry; a broken broker is left alone.
+
+    It is sent by a thread of its own, because a client's timeouts bound neither name
+    resolution nor an answer that drips. One a process: where it hangs, nobody tries.
+    """
+    global _paused_until, _sending
     now = time.monotonic()
     if now < _paused_until or now - _sent_at.get(key, -inf) < COALESCE_SECONDS:
         return
+    if _sending is not None and _sending.is_alive():
+        return
     _sent_at[key] = now
-    try:
-        with _connection() as connection:
-            task.apply_async(args=args, connection=connection, retry=False)
-    except Exception:
+    failed: list[Exception] = []
+    # Named here: in another thread ``current_app`` may be another one.
+    app: Any = current_app
+    app = app._get_current_object()
+    _sending = threading.Thread(
+        target=_deliver, args=(app, task.name, args, failed), daemon=True
+    )
+    _sending.start()
+    _sending.join(SEND_SECONDS)
+    if _sending.is_alive():
+        failed.append(TimeoutError())
+    if failed:
         _paused_until = time.monotonic() + PAUSE_SECONDS
-        raise
+        raise failed[0]
 
 
-def _connection() -> Any:
+def _deliver(app: Any, name: str, args: Sequence[Any], failed: list[Exception]) -> None:
+    try:
+        with _connection(app) as connection:
+            app.tasks[name].apply_async(args=args, connection=connection, retry=False)
+    except Exception as error:
+        failed.append(error)
+
+
+def _connection(app: Any) -> Any:
     """A connection of our own: the host's pool may wait for a broker for ever."""
-    app = current_app
     options = dict(app.conf.broker_transport_options or {})
     options |= {
         "socket_timeout": SEND_SECONDS,

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from django.db import ProgrammingError, connections, transaction
 from django_contentsafety import tasks
 from django_contentsafety.flows import upkeep
 from django_contentsafety.models import Heartbeat, ModerationState, Policy
-from tests import servers
+from tests import black_holes, servers
 from tests.policies import make_policy, script, state_of
 from tests.testapp.models import Comment
 
@@ -36,6 +37,7 @@ def live_policy() -> Policy:
 def fresh_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "_paused_until", 0.0)
     monkeypatch.setattr(tasks, "_sent_at", {})
+    monkeypatch.setattr(tasks, "_sending", None)
 
 
 @pytest.fixture
@@ -221,10 +223,50 @@ def test_a_dead_broker_fails_no_save_and_is_left_alone(
     assert caplog.text.count("Waking failed") == 1
 
 
+@pytest.mark.parametrize("scheme", ["redis://", "amqp://guest:guest@"])
+@pytest.mark.parametrize("hole", black_holes.KINDS)
+def test_a_black_holed_broker_holds_one_save_for_half_a_second(
+    celery: None, conf: Any, caplog: Any, scheme: str, hole: str
+) -> None:
+    ran: list[int] = []
+    with black_holes.open_one(hole) as port:
+        url = f"{scheme}127.0.0.1:{port}//"
+        conf.update(broker_url=url, broker_write_url=url)
+        started = time.monotonic()
+        for _ in range(20):
+            with transaction.atomic():
+                Comment.objects.create(body="bad")
+                transaction.on_commit(lambda: ran.append(1))
+        took = time.monotonic() - started
+    assert len(ran) == 20
+    assert caplog.text.count("Waking failed") == 1
+    # Unbounded it is at least 4 s a save, Celery's own patience with a connection.
+    assert took < 4
+
+
+def test_a_hanging_send_is_the_only_one(celery: None, conf: Any) -> None:
+    with black_holes.open_one("drip") as port:
+        conf.update(broker_write_url=f"redis://127.0.0.1:{port}/0")
+        tasks.wake("default", [1])
+        hanging = tasks._sending
+        assert hanging is not None
+        assert hanging.is_alive()
+        tasks._paused_until = -inf
+        tasks.wake("other", [1])
+        assert tasks._sending is hanging
+        # As soon as it has ended, others are sent.
+    hanging.join(10)
+    assert not hanging.is_alive()
+    tasks.wake("other", [1])
+    assert tasks._sending is not hanging
+
+
 def test_wakes_coalesce(using: str, celery: None, monkeypatch: Any) -> None:
     sent: list[Any] = []
     monkeypatch.setattr(
-        tasks.drain_task, "apply_async", lambda args, **k: sent.append(args)
+        current_app.tasks["contentsafety.drain"],
+        "apply_async",
+        lambda args, **k: sent.append(args),
     )
     monkeypatch.setattr(tasks, "COALESCE_SECONDS", 1000.0)
     for _ in range(5):
