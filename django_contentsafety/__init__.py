@@ -15,6 +15,7 @@ _PUBLIC = {
     "ModelModeration": "registry",
     "ModeratedQuerySet": "querysets",
     "moderate": "registry",
+    "moderate_text": "flows.answering",
     "provider_from_url": "conf",
     "register": "registry",
     "visible": "querysets",

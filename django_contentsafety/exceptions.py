@@ -105,6 +105,14 @@ class RateLimited(ProviderError):
         super().__init__(message, retry_after=retry_after, **facts)
 
 
+class DeadlineExceeded(ProviderError):
+    """The caller's own time was over before the provider answered."""
+
+    code = "deadline"
+    refund = True
+    retry_after = 0.0
+
+
 class ProtocolError(ProviderError):
     """The answer could not be read strictly. Never taken for *allow*."""
 

@@ -19,7 +19,7 @@ from .bulk import leave_to_reconciler, refuse_blind_writes, submit_written
 from .conf import settings
 from .documents import user_key
 from .models import Coverage, DbNow, ModerationState, Policy
-from .models.moderation import BULK
+from .models.claims import BULK
 from .registry import registry
 
 M = TypeVar("M", bound=Model)

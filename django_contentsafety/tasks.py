@@ -22,6 +22,7 @@ from .exceptions import describe
 from .flows import build, upkeep
 from .flows.moderate import drain
 from .flows.plans import load_plans
+from .http import within
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ def drain_inline(using: str, hints: Sequence[int] = ()) -> None:
         if not plans:
             return
         seconds = max(plan.inline_ms for plan in plans.values()) / 1000
-        with _Patience(using, seconds):
+        with _Patience(using, seconds), within(seconds):
             drain(
                 using,
                 seconds=seconds,

@@ -33,8 +33,15 @@ class CountedProvider(DummyProvider):
         return {"text": len(texts)}
 
 
-def counted(settings: Any, **options: Any) -> None:
-    """Put it in the place of the default provider."""
+class SingleProvider(CountedProvider):
+    """One text a request, as most services have it."""
+
+    batch_size = 1
+
+
+def counted(settings: Any, *, single: bool = False, **options: Any) -> None:
+    """Put one in the place of the default provider."""
+    name = "SingleProvider" if single else "CountedProvider"
     settings.CONTENTSAFETY_PROVIDERS = {
-        "default": {"BACKEND": "tests.remotes.CountedProvider", "OPTIONS": options}
+        "default": {"BACKEND": f"tests.remotes.{name}", "OPTIONS": options}
     }

@@ -27,8 +27,8 @@ from ..models import (
     Policy,
     ProviderHealth,
 )
+from ..models.claims import BULK
 from ..models.health import OPEN_CAP
-from ..models.moderation import BULK
 from ..providers import providers
 from ..registry import registry
 from .upkeep import answering

@@ -14,18 +14,20 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.db.models import Q
 
 from ..conf import settings
-from ..decisions import Decision
 from ..documents import Document
-from ..exceptions import ContentError, ProviderError, RefusedError, describe
+from ..exceptions import ContentError, ProviderError, describe
 from ..models import ModerationState
 from ..registry import registry
 from ..verdicts import Verdict
+from .asking import Keep
+from .calls import code_of
+from .claiming import Lease, shares
 from .completing import Judged, complete, stored_verdicts, texts_of
-from .plans import Plan, Source, load_plan, load_plans
+from .plans import Plan, Source, load_plans
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +37,6 @@ MAX_HINTS = 500
 MAX_CRASHES = 3
 #: Tries before a bug of ours, or answers nobody can read, go to a person (§7.4).
 MAX_TRIES = {"bug": 5, "protocol": 3}
-#: Faults that may be one text's: the batch is asked again one by one.
-TEXTS_FAULT = frozenset({"content", "protocol", "bug"})
 #: Full jitter U(0, min(cap, base · 2^tries)) in seconds (§7.4).
 BACKOFF_BASE, BACKOFF_CAP = 2.0, 300.0
 
@@ -93,34 +93,22 @@ def drain(
     only: Sequence[int] | None = list(hints[:MAX_HINTS]) or None
     while time.monotonic() < until:
         found = 0
-        for slugs, room in _askable(ready, limit):
-            rows = states.claim(policies=slugs, limit=room, lease=lease, only=only)
+        for share in shares(ready, limit, states):
+            rows = states.claim(
+                policies=share.policies,
+                limit=share.room,
+                lease=lease,
+                only=only,
+                bulk=share.bulk,
+            )
             found += len(rows)
-            _work(rows, ready, using, counts, nowait=nowait)
+            _work(rows, ready, using, counts, nowait=nowait, bulk=bool(share.bulk))
         counts.claimed += found
         if not found:
             if only is None:
                 break
             only = None
     return counts
-
-
-def preview(text: str, policy: str) -> Decision:
-    """What ``policy`` says of ``text`` now; nothing is stored.
-
-    Raise KeyError where there is no such policy or it is off, RefusedError where it
-    can't decide anything, and ProviderError where a source can't answer.
-    """
-    plan = load_plan(policy)
-    if plan is None:
-        raise KeyError(policy)
-    if plan.problem:
-        # No rule fired because none was applied: that is no *allow*.
-        raise RefusedError(plan.problem)
-    verdicts: dict[str, Verdict] = {}
-    while (source := plan.next_source(verdicts)) is not None:
-        verdicts[source.name] = source.answer([text])[0]
-    return plan.decide(verdicts)
 
 
 def _work(
@@ -130,7 +118,9 @@ def _work(
     counts: DrainCounts,
     *,
     nowait: bool,
+    bulk: bool,
 ) -> None:
+    lease = Lease(rows, using)
     healthy = [row for row in rows if not _is_poison(row, using, counts)]
     documents = texts_of(healthy, using)
     # What answered in an earlier try is not asked again.
@@ -147,7 +137,7 @@ def _work(
         case = Case(row, document, dict(earlier.get(row.pk, {})))
         cases.setdefault(row.policy, []).append(case)
     for slug, batch in cases.items():
-        _ask(plans[slug], batch)
+        _ask(plans[slug], batch, bulk=bulk, keep=lease.keep)
     # One transaction an object, its policies together and in order: a batch in one
     # transaction deadlocked with hosts' own, and the host's save was the victim.
     objects: dict[tuple[str, str], list[Case]] = {}
@@ -156,10 +146,15 @@ def _work(
             objects.setdefault((case.row.model, case.row.object_key), []).append(case)
     for same in objects.values():
         same.sort(key=lambda case: case.row.policy)
-        _finish(same, plans, using, counts, nowait=nowait)
+        lease.keep()
+        try:
+            _finish(same, plans, using, counts, nowait=nowait)
+        except DatabaseError as error:
+            # Their lease runs out; the other objects of the batch must not wait for it.
+            logger.warning("Left to the sweep: %s.", describe(error))
 
 
-def _ask(plan: Plan, cases: Sequence[Case]) -> None:
+def _ask(plan: Plan, cases: Sequence[Case], *, bulk: bool, keep: Keep) -> None:
     """Ask source after source, each about all the texts that still need it."""
     while True:
         asking: dict[str, tuple[Source, list[Case]]] = {}
@@ -170,23 +165,13 @@ def _ask(plan: Plan, cases: Sequence[Case]) -> None:
         if not asking:
             return
         for source, batch in asking.values():
-            _answer(source, batch)
-
-
-def _answer(source: Source, cases: Sequence[Case]) -> None:
-    try:
-        answers = source.answer([case.document.text for case in cases])
-    except Exception as error:
-        if len(cases) > 1 and _code(error) in TEXTS_FAULT:
-            # One text may spoil the batch; alone it spoils only itself.
-            for case in cases:
-                _answer(source, [case])
-        else:
-            for case in cases:
-                case.error = error
-    else:
-        for case, verdict in zip(cases, answers, strict=True):
-            case.verdicts[source.name] = case.fresh[source.name] = verdict
+            texts = [case.document.text for case in batch]
+            answers = source.answer(texts, bulk=bulk, keep=keep)
+            for case, answer in zip(batch, answers, strict=True):
+                if isinstance(answer, Exception):
+                    case.error = answer
+                else:
+                    case.verdicts[source.name] = case.fresh[source.name] = answer
 
 
 def _finish(
@@ -241,7 +226,7 @@ def _give_up(case: Case, using: str, counts: DrainCounts) -> None:
     """No decision this time: due again later, or a person's turn."""
     row, error = case.row, case.error
     states = ModerationState.objects.using(using)
-    code = _code(error)
+    code = code_of(error) if error else "bug"
     if code == "bug":
         # The id only: the exception's message may hold the text.
         logger.error(
@@ -276,24 +261,12 @@ def _release(
         counts.released += 1
 
 
-def _code(error: Exception | None) -> str:
-    return error.code if isinstance(error, ProviderError) else "bug"
-
-
 def _is_poison(row: ModerationState, using: str, counts: DrainCounts) -> bool:
     if row.crashes < MAX_CRASHES:
         return False
     if ModerationState.objects.using(using).exhaust(row, "poison"):
         counts.exhausted += 1
     return True
-
-
-def _askable(plans: Mapping[str, Plan], limit: int) -> list[tuple[list[str], int]]:
-    """Policies to claim rows of, and how many: what can't be asked isn't claimed."""
-    rooms = {slug: plan.room() for slug, plan in plans.items()}
-    free = [slug for slug, room in rooms.items() if room is None]
-    bounded = [([slug], min(room, limit)) for slug, room in rooms.items() if room]
-    return [(free, limit), *bounded] if free else bounded
 
 
 def _named_in_code() -> Q:

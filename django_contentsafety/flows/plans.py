@@ -16,6 +16,7 @@ from ..models import Blocklist, CategoryVersion, Policy
 from ..providers import CustomCategory, providers
 from ..providers.base import Asked
 from ..verdicts import BlocklistHit, HarmCategory, Span, Verdict
+from .asking import Answer, Keep
 from .calls import analyze, room
 
 #: The name under which all blocklists answer; no provider may have it as its alias.
@@ -40,10 +41,12 @@ class Blocklists:
         }
         self._matcher = TermMatcher(list(self._items))
 
-    def room(self) -> int | None:
+    def room(self, *, bulk: bool = False) -> int | None:
         return None
 
-    def answer(self, texts: Sequence[str]) -> list[Verdict]:
+    def answer(
+        self, texts: Sequence[str], *, bulk: bool = False, keep: Keep | None = None
+    ) -> list[Answer]:
         return [Verdict(source=self.name, hits=self._hits(text)) for text in texts]
 
     def _hits(self, text: str) -> tuple[BlocklistHit, ...]:
@@ -69,10 +72,13 @@ class Blocklists:
 
 
 class ProviderSource:
-    """One provider, asked about all the categories that the rules name."""
+    """One provider, asked about all the categories that a policy's rules name."""
 
-    def __init__(self, alias: str, categories: Sequence[Asked], unsure: bool) -> None:
+    def __init__(
+        self, alias: str, policy: str, categories: Sequence[Asked], unsure: bool
+    ) -> None:
         self.name = alias
+        self.policy = policy
         self.categories = tuple(categories)
         self.only_if_unsure = unsure
 
@@ -80,15 +86,33 @@ class ProviderSource:
     def in_process(self) -> bool:
         return bool(providers[self.name].in_process)
 
-    def room(self) -> int | None:
+    def room(self, *, bulk: bool = False) -> int | None:
         """How many texts may be sent now, at a request each; None = any."""
-        return room(providers[self.name])
+        return room(providers[self.name], policy=self.policy, bulk=bulk)
 
-    def answer(self, texts: Sequence[str]) -> list[Verdict]:
+    def answer(
+        self, texts: Sequence[str], *, bulk: bool = False, keep: Keep | None = None
+    ) -> list[Answer]:
+        """A verdict for each text, or why there is none. Raises nothing.
+
+        ``bulk`` is as in ``calls.analyze``, and so is ``keep``.
+        """
         started = time.monotonic()
-        verdicts = analyze(providers[self.name], texts, self.categories)
+        answers = analyze(
+            providers[self.name],
+            texts,
+            self.categories,
+            policy=self.policy,
+            bulk=bulk,
+            keep=keep,
+        )
         latency = round((time.monotonic() - started) * 1000 / max(len(texts), 1))
-        return [replace(verdict, latency_ms=latency) for verdict in verdicts]
+        return [
+            replace(answer, latency_ms=latency)
+            if isinstance(answer, Verdict)
+            else answer
+            for answer in answers
+        ]
 
 
 Source = Blocklists | ProviderSource
@@ -131,12 +155,16 @@ class Plan:
             for name, number in verdict.versions.items()
         )
 
-    def room(self) -> int | None:
+    def room(self, *, bulk: bool = False) -> int | None:
         """How many texts can be asked about now; None = any.
 
         A source that is only asked where another is unsure holds nobody back.
         """
-        rooms = [source.room() for source in self.sources if not source.only_if_unsure]
+        rooms = [
+            source.room(bulk=bulk)
+            for source in self.sources
+            if not source.only_if_unsure
+        ]
         return min((room for room in rooms if room is not None), default=None)
 
     def next_source(self, verdicts: Mapping[str, Verdict]) -> Source | None:
@@ -192,6 +220,7 @@ def _plan(policy: Policy, references: Mapping[str, CustomCategory]) -> Plan:
     asked = [
         ProviderSource(
             alias,
+            policy.slug,
             [references.get(r.category, r.category) for r in group],
             all(r.only_if_unsure for r in group),
         )

@@ -20,7 +20,7 @@ from django.db.models import F, Q
 from ..documents import Document, every_object, object_key
 from ..exceptions import describe
 from ..models import Coverage, DbNow, ModerationState
-from ..models.moderation import BULK
+from ..models.claims import BULK
 from ..registry import ModelModeration, registry
 from .submit import submit
 

@@ -15,7 +15,7 @@ from typing import Any
 from django.db.models import F, Q
 
 from ..models import DbNow, LogEntry, ModerationState
-from ..models.moderation import BULK
+from ..models.claims import BULK
 from .completing import stored_verdicts
 from .plans import Plan, load_plan
 

@@ -21,7 +21,7 @@ from ..documents import (
     user_key,
 )
 from ..models import ModerationState
-from ..models.moderation import BULK, EDIT
+from ..models.claims import BULK, EDIT
 from ..registry import ModelModeration
 
 

@@ -7,6 +7,17 @@ from __future__ import annotations
 
 from .client import MAX_BYTES, Answer, Client, Timeouts
 from .credentials import HeaderKey
+from .deadlines import deadline, is_over, within
 from .sockets import close_sessions
 
-__all__ = ["MAX_BYTES", "Answer", "Client", "HeaderKey", "Timeouts", "close_sessions"]
+__all__ = [
+    "MAX_BYTES",
+    "Answer",
+    "Client",
+    "HeaderKey",
+    "Timeouts",
+    "close_sessions",
+    "deadline",
+    "is_over",
+    "within",
+]

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from .. import __version__
 from ..exceptions import (
     AuthenticationFailed,
+    DeadlineExceeded,
     InvalidProvider,
     NetworkError,
     ProtocolError,
@@ -22,6 +23,7 @@ from ..exceptions import (
     sealed,
 )
 from .credentials import HeaderKey, checked_endpoint
+from .deadlines import deadline, is_over
 from .faults import fault, request_id
 from .sockets import Call
 from .strict import NotStrict, parse_json
@@ -151,12 +153,18 @@ class Client:
         if json is not None:
             sending["Content-Type"] = "application/json"
         body = _dump(json)
-        deadline = time.monotonic() + self.timeouts.total
+        until = min(time.monotonic() + self.timeouts.total, deadline())
         for key in self._keys:
-            received = self._receive(method, url, body, sending, key, deadline)
+            received = self._receive(method, url, body, sending, key, until)
             outcome = self._judge(received, body, key, expect, may_be_empty)
             if not isinstance(outcome, AuthenticationFailed):
                 break
+        if isinstance(outcome, NetworkError) and is_over():
+            # Not the provider's fault: its breaker must not count it.
+            outcome = DeadlineExceeded(
+                f"The provider {self.alias!r} had no time left to answer.",
+                alias=self.alias,
+            )
         if isinstance(outcome, ProviderError):
             raise outcome
         return outcome
@@ -197,12 +205,12 @@ class Client:
         body: bytes | None,
         headers: Mapping[str, str],
         key: HeaderKey,
-        deadline: float,
+        until: float,
     ) -> Received | ProviderError:
         kind = words = ""
         for again in (True, False):
             call = Call(
-                self.timeouts.connect, self.timeouts.read, deadline, self.max_bytes
+                self.timeouts.connect, self.timeouts.read, until, self.max_bytes
             )
             owner = (self.alias, self.endpoint, headers["User-Agent"])
             try:

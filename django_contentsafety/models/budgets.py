@@ -44,8 +44,9 @@ class Credential(models.Model):
     provider = KeyField(max_length=64)
     #: A fingerprint, never the key.
     credential = KeyField(max_length=16, blank=True)
-    #: A group of endpoints with one limit: "text", "custom" …
-    feature = KeyField(max_length=40, blank=True)
+    #: A group of endpoints with one limit ("text", "custom" …), or what is blocked by
+    #: itself ("policy comments").
+    feature = KeyField(max_length=64, blank=True)
 
     class Meta:
         abstract = True

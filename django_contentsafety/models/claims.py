@@ -22,6 +22,9 @@ from .fields import DbNow
 if TYPE_CHECKING:
     from .moderation import ModerationState
 
+#: ``priority``: lower is served first.
+INTERACTIVE, EDIT, BULK = 0, 10, 20
+
 #: Where no SKIP LOCKED spreads the workers, they pick at random among this many due
 #: rows: measured 3 empty claims instead of 174 (prototypes.md §2).
 SPREAD = 300
@@ -41,6 +44,10 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
         """To be worked on now: waiting, or left by a worker that died."""
         return self.filter(_WAITING | _LEFT)
 
+    def waited_for(self) -> StateQuerySet:
+        """Those of no bulk round: a person has just saved the text."""
+        return self.filter(priority__lt=BULK)
+
     def begin_write(self) -> None:
         """Make the transaction a writing one, where the database has no row locks.
 
@@ -57,14 +64,18 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
         limit: int,
         lease: float,
         only: Sequence[int] | None = None,
+        bulk: bool | None = None,
     ) -> list[ModerationState]:
         """Lease at most ``limit`` due rows for ``lease`` seconds; may be none.
 
-        ``only`` restricts the pick to these ids. A deadlock, a lock that can't be had
+        ``only`` restricts the pick to these ids; ``bulk`` to rows of bulk rounds, or
+        (False) to those that somebody waits for. A deadlock, a lock that can't be had
         or a serialization error means: nothing claimed.
         """
         token = uuid4().hex
         rows = self.filter(policy__in=list(policies))
+        if bulk is not None:
+            rows = rows.filter(priority__gte=BULK) if bulk else rows.waited_for()
         if only is not None:
             rows = rows.filter(pk__in=only)
             limit = min(limit, len(only))
@@ -88,6 +99,21 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
         return bool(
             self.owned(row).update(lease_until=DbNow() + timedelta(seconds=lease))
         )
+
+    def keep(self, rows: Collection[ModerationState], lease: float) -> None:
+        """Prolong the leases of a claim's rows that nobody else has locked."""
+        tokens = {row.lease_token for row in rows}
+        mine = self.filter(pk__in=[row.pk for row in rows], lease_token__in=tokens)
+        mine = mine.filter(state="leased")
+        until = DbNow() + timedelta(seconds=lease)
+        if not connections[self.db].features.has_select_for_update_skip_locked:
+            mine.update(lease_until=until)
+            return
+        # As in update_free: to wait for one row while holding another deadlocks.
+        with transaction.atomic(self.db):
+            free = mine.select_for_update(skip_locked=True).order_by()
+            ids = list(free.values_list("pk", flat=True))
+            self.filter(pk__in=ids).update(lease_until=until)
 
     def complete(self, row: ModerationState, **decided: Any) -> bool:
         """Write the decision. False where the row has moved on: nothing written."""

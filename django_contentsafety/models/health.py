@@ -26,8 +26,18 @@ OPEN_FOR, OPEN_CAP = timedelta(seconds=30), timedelta(minutes=5)
 PROBE_LEASE, CLOSE_AFTER = timedelta(seconds=30), 3
 
 
+#: Of so many answers in a row at most this share may refuse a text: more is no matter
+#: of texts but of the API's version or the account (reliability.md §7.4).
+ANSWERS, REFUSED_SHARE = 50, 0.3
+
+
 class HealthQuerySet(models.QuerySet["ProviderHealth"]):
     """The breaker's moves (reliability.md §7.5)."""
+
+    def troubled(self, provider: str, credential: str) -> set[str]:
+        """The features whose breaker is not closed."""
+        rows = self.filter(provider=provider, credential=credential)
+        return set(rows.exclude(state="closed").values_list("feature", flat=True))
 
     def may_call(self, budget: Budget) -> tuple[float, str]:
         """(0.0, "") = call; (0.0, token) = you are the one probe; else seconds to wait.
@@ -64,20 +74,42 @@ class HealthQuerySet(models.QuerySet["ProviderHealth"]):
                 probe_token="", probe_until=None
             )
 
-    def succeeded(self, budget: Budget, token: str, calls: int = 1) -> None:
-        """Count good calls; a probe's closes the breaker after a few."""
+    def succeeded(
+        self, budget: Budget, token: str, calls: int = 1, answers: int = 1
+    ) -> None:
+        """Count good calls, and the texts they answered; a probe's closes the breaker
+        after a few."""
         row = self.filter(**budget.names())
         if not token:
-            row.filter(state="closed").update(calls=F("calls") + calls)
+            row.filter(state="closed").update(
+                calls=F("calls") + calls, answers=F("answers") + answers
+            )
             return
         mine = row.filter(probe_token=token, state="half_open")
         mine.filter(successes__gte=CLOSE_AFTER - 1).update(
-            **_CLOSED, window_started_at=DbNow(), state="closed"
+            **_CLOSED, answers=0, refusals=0, window_started_at=DbNow(), state="closed"
         )
-        mine.update(successes=F("successes") + 1, probe_token="", probe_until=None)
+        mine.update(
+            successes=F("successes") + 1,
+            answers=0,
+            refusals=0,
+            probe_token="",
+            probe_until=None,
+        )
 
-    def failed(self, budget: Budget, token: str, code: str) -> None:
-        """Count a bad call; enough of them, or a probe's, open the breaker."""
+    def refused(self, budget: Budget, refusals: int) -> bool:
+        """Count refused texts; True where they are too many of the last answers."""
+        row = self.filter(**budget.names())
+        if not row.exists():
+            self.get_or_create(**budget.names())
+        too_many = Q(refusals__gt=ANSWERS * REFUSED_SHARE)
+        # A suspicion stays until a probe is answered.
+        row.filter(answers__gte=ANSWERS).exclude(too_many).update(answers=0, refusals=0)
+        row.update(refusals=F("refusals") + refusals)
+        return row.filter(too_many).exists()
+
+    def failed(self, budget: Budget, token: str, code: str, calls: int = 1) -> None:
+        """Count bad calls; enough of them, or a probe's, open the breaker."""
         row = self.filter(**budget.names())
         if not row.exists():
             self.get_or_create(**budget.names())
@@ -89,7 +121,9 @@ class HealthQuerySet(models.QuerySet["ProviderHealth"]):
             calls=0, failures=0, window_started_at=DbNow()
         )
         closed.update(
-            calls=F("calls") + 1, failures=F("failures") + 1, last_error_code=code
+            calls=F("calls") + calls,
+            failures=F("failures") + calls,
+            last_error_code=code,
         )
         tripped = closed.filter(
             failures__gte=TRIP_FAILURES, calls__lte=F("failures") * 2
@@ -157,6 +191,9 @@ class ProviderHealth(Credential):
     calls = models.PositiveIntegerField(default=0)
     failures = models.PositiveIntegerField(default=0)
     successes = models.PositiveIntegerField(default=0)
+    #: Of the last answers, and how many of them refused a text.
+    answers = models.PositiveIntegerField(default=0)
+    refusals = models.PositiveIntegerField(default=0)
     open_count = models.PositiveIntegerField(default=0)
     open_until = models.DateTimeField(null=True, blank=True)
     probe_token = models.CharField(max_length=32, blank=True)

@@ -12,11 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from ..decisions import DecisionValue
 from .append_only import AppendOnlyModel, AppendOnlyQuerySet
-from .claims import StateQuerySet
+from .claims import INTERACTIVE, StateQuerySet
 from .fields import DbNow, KeyField
-
-#: ``priority``: lower is served first.
-INTERACTIVE, EDIT, BULK = 0, 10, 20
 
 
 class ObjectRow(models.Model):

@@ -94,6 +94,10 @@ class Provider:
     can_build: ClassVar[bool] = False
     #: The longest text of one request in code points; None = any.
     max_text_length: ClassVar[int | None] = None
+    #: The most texts of one ``analyze``; None = any. A batch goes out in parts of it.
+    batch_size: ClassVar[int | None] = None
+    #: Parts that one process sends at the same time.
+    concurrency: ClassVar[int] = 8
     #: Positive and negative samples below which it refuses to build.
     min_samples: ClassVar[tuple[int, int]] = (0, 0)
 

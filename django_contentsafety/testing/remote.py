@@ -39,6 +39,7 @@ class RemoteProvider(Provider):
     harm_scales = frozenset(Scale.values)
     custom_scales = frozenset(Scale.values)
     can_build = True
+    batch_size = 1
 
     @sealed
     def __init__(

@@ -15,6 +15,7 @@ from django_contentsafety.exceptions import (
     BuildFailed,
     Conflict,
     ContentError,
+    DeadlineExceeded,
     Gone,
     InvalidProvider,
     Misconfigured,
@@ -227,6 +228,7 @@ def test_the_codes_that_rows_record() -> None:
         "ProviderError": "network",
         "NetworkError": "network",
         "ServerError": "server",
+        "DeadlineExceeded": "deadline",
         "RateLimited": "throttle",
         "ProtocolError": "protocol",
         "ContentError": "content",
@@ -255,7 +257,9 @@ def test_what_may_be_asked_again_and_what_costs_no_try() -> None:
         BuildFailed,
     }
     free = {kind for kind in CLASSES if kind.refund}
-    assert free == {RateLimited} | {k for k in final if issubclass(k, Misconfigured)}
+    assert free == {RateLimited, DeadlineExceeded} | {
+        k for k in final if issubclass(k, Misconfigured)
+    }
 
 
 # The facts an error carries.
