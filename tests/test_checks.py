@@ -15,12 +15,19 @@ from django.test.utils import isolate_apps
 
 import django_contentsafety
 from django_contentsafety import ModelModeration, checks, receivers
+from django_contentsafety.checks import configuration, registrations, rows
 from django_contentsafety.conf import known_settings
-from django_contentsafety.models import DbNow, Heartbeat, ModerationState, Policy
+from django_contentsafety.models import (
+    Coverage,
+    DbNow,
+    Heartbeat,
+    ModerationState,
+    Policy,
+)
 from django_contentsafety.providers import local
 from django_contentsafety.registry import Registry
 from django_contentsafety.routers import RowTables
-from tests.testapp.models import Comment, Note, Photo
+from tests.testapp.models import Comment, Note, Photo, Post
 
 PACKAGE = Path(django_contentsafety.__file__).parent
 DOCS = Path(__file__).parent.parent / "docs" / "reference" / "checks.md"
@@ -46,7 +53,8 @@ def ids(check, **kwargs):
 def registry(monkeypatch):
     """An empty registry; what is registered in it stays unconnected."""
     empty = Registry()
-    monkeypatch.setattr(checks, "registry", empty)
+    for module in (registrations, rows):
+        monkeypatch.setattr(module, "registry", empty)
     return empty
 
 
@@ -140,7 +148,7 @@ def test_settings(settings, given, expected):
 
 def test_every_setting_is_checked_or_holds_keys():
     unchecked = {"PROVIDERS", "HASH_KEY", "HASH_KEY_FALLBACKS", "HEALTH_TOKEN"}
-    checked = {f"CONTENTSAFETY_{name}" for name in {*checks.VALUES, *unchecked}}
+    checked = {f"CONTENTSAFETY_{name}" for name in {*configuration.VALUES, *unchecked}}
     assert checked == set(known_settings())
 
 
@@ -164,7 +172,7 @@ def test_another_django(monkeypatch):
     [("2.6.0", []), ("3.0", []), ("2.5.9", ["W005"]), ("1.26.20", ["W005"])],
 )
 def test_an_old_urllib3_is_said_so(monkeypatch, installed, expected):
-    monkeypatch.setattr(checks, "version", lambda name: installed)
+    monkeypatch.setattr(configuration, "version", lambda name: installed)
     assert ids(checks.check_dependencies) == expected
 
 
@@ -410,6 +418,65 @@ def test_texts_that_wait_without_a_housekeeper(policy, waited, beaten, expected)
         Heartbeat.objects.create(name="drain")
         Heartbeat.objects.update(beat_at=DbNow() - timedelta(seconds=beaten))
     assert row_ids() == expected
+
+
+REMOTE = {"default": {"BACKEND": "tests.remotes.CountedProvider"}}
+
+
+@pytest.mark.parametrize(
+    ("configured", "inline_ms", "wake", "beaten", "expected"),
+    [
+        (REMOTE, None, "inline", None, ["W044"]),
+        (REMOTE, None, "none", 301, ["W044"]),
+        (REMOTE, None, "inline", 10, []),
+        (REMOTE, None, "celery", None, []),
+        (REMOTE, 800, "inline", None, []),
+        ({"default": {"BACKEND": DUMMY}}, None, "inline", None, []),
+    ],
+)
+def test_a_remote_provider_and_no_worker(
+    policy, settings, configured, inline_ms, wake, beaten, expected
+):
+    settings.CONTENTSAFETY_PROVIDERS = configured
+    settings.CONTENTSAFETY_WAKE = wake
+    Policy.objects.update(inline_ms=inline_ms)
+    if beaten:
+        Heartbeat.objects.create(name="drain")
+        Heartbeat.objects.update(beat_at=DbNow() - timedelta(seconds=beaten))
+    assert row_ids() == expected
+
+
+def coverage(model, policy, **changes):
+    # The first pass was complete an hour ago; another one is under way.
+    hour = DbNow() - timedelta(hours=1)
+    facts = {"completed_at": hour, "pass_started_at": DbNow(), "found": 3, **changes}
+    Coverage.objects.create(model=model, policy=policy, **facts)
+
+
+def test_a_manager_that_sends_no_signal_is_said_once_it_did_harm(policy, registry):
+    registry.register(Post, type("M", (ByText,), {"policy": "posts"}))
+    Policy.objects.filter(slug="posts").update(mode="off")
+    assert row_ids() == []
+    coverage("testapp.post", "posts")
+    # This one's manager is ours: it was raw SQL, or a fixture.
+    coverage("testapp.note", "notes")
+    assert row_ids() == ["W020"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"found": 0},
+        # What was there before us is no sin.
+        {"completed_at": None},
+        {"completed_at": DbNow(), "pass_started_at": DbNow() - timedelta(hours=1)},
+    ],
+)
+def test_the_first_pass_finds_what_was_there(policy, registry, changes):
+    registry.register(Post, type("M", (ByText,), {"policy": "posts"}))
+    Policy.objects.filter(slug="posts").update(mode="off")
+    coverage("testapp.post", "posts", **changes)
+    assert row_ids() == []
 
 
 def test_only_the_databases_that_were_asked_for_are_asked(

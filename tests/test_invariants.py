@@ -95,6 +95,7 @@ BREAKS: list[tuple[str, Break, float]] = [
         lambda u: (beaten(250), beaten(9999, "drain"), state(u, **SAME_AGE)),
         250,
     ),
+    ("swept", lambda u: (beaten(10, "drain"), state(u, created_at=ago(3700))), 0),
     ("open_breakers", lambda u: breaker(state="latched"), 1),
     ("open_breakers", lambda u: breaker(state="open", open_until=ago(-30)), 1),
     # It is asked again with the next text: seconds ago is as good as now.
@@ -128,6 +129,8 @@ HOLDS: list[tuple[str, Break, float | None]] = [
         lambda u: (state(u, **SAME_AGE), Policy.objects.update(mode="off")),
         None,
     ),
+    ("swept", lambda u: state(u, created_at=ago(3500)), 0),
+    ("swept", lambda u: (beaten(9999), state(u, created_at=ago(3700))), 1),
     ("open_breakers", lambda u: breaker(state="closed"), 0),
     ("open_breakers", lambda u: breaker(state="half_open"), 0),
     ("open_breakers", lambda u: breaker(state="open", open_until=ago(999)), 0),

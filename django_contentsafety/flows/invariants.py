@@ -38,6 +38,8 @@ from .upkeep import answering
 SWEEP_WITHIN = timedelta(seconds=240)
 #: A build that lasts longer is looked at by a person (reliability.md §7.2, B8).
 BUILD_WITHIN = timedelta(hours=24)
+#: A site that is older has to have been swept.
+SETTLED = timedelta(hours=1)
 
 Unit = Literal["count", "seconds"]
 
@@ -253,6 +255,22 @@ def _builds() -> Fact:
     return Fact(name="builds", ok=not total, value=total, words=words)
 
 
+def _swept(using: str) -> Fact:
+    """Without a sweep a site seems well: what is missing shows weeks later."""
+    seen = Heartbeat.objects.filter(name="sweep").exists()
+    states = ModerationState.objects.using(using)
+    first = states.order_by("pk").values_list("created_at", DbNow()).first()
+    ok = seen or first is None or first[1] - first[0] < SETTLED
+    words = (
+        "No sweep was ever seen: nobody finds what signals miss, frees what dead "
+        "workers held, or deletes what is past its time. Run contentsafety_worker, "
+        "contentsafety_sweep --once from cron, or Celery with beat."
+    )
+    if ok:
+        words = "A sweep was seen." if seen else "No sweep was seen yet."
+    return Fact(name="swept", ok=ok, value=int(seen), words=words)
+
+
 ROW_FACTS: dict[str, Callable[[str], Fact]] = {
     "expired_leases": _expired_leases,
     "missing_constraints": _missing_constraints,
@@ -260,6 +278,7 @@ ROW_FACTS: dict[str, Callable[[str], Fact]] = {
     "bulk_backlog": _backlog,
     "exhausted": _exhausted,
     "heartbeat": _heartbeat,
+    "swept": _swept,
     "coverage_incomplete": _coverage,
 }
 SITE_FACTS: dict[str, Callable[[], Fact]] = {
