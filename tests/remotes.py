@@ -11,11 +11,13 @@ from django_contentsafety.providers.dummy import DummyProvider
 
 
 class CountedProvider(DummyProvider):
-    """A request a text; ``rate`` a second and ``burst`` at once are allowed."""
+    """A request a text; ``rate`` a second (None: any) and ``burst`` at once."""
 
     in_process = False
 
-    def __init__(self, alias: str, *, rate: float = 0.001, burst: int = 10) -> None:
+    def __init__(
+        self, alias: str, *, rate: float | None = 0.001, burst: int = 10
+    ) -> None:
         super().__init__(alias)
         self.rate, self.burst = rate, burst
 
@@ -25,6 +27,8 @@ class CountedProvider(DummyProvider):
 
     @property
     def limits(self) -> Mapping[str, Limit]:
+        if self.rate is None:
+            return {}
         return {"text": Limit(rate=self.rate, burst=self.burst)}
 
     def cost(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from django_contentsafety.exceptions import (
     RateLimited,
     ServerError,
 )
-from django_contentsafety.flows import asking, claiming, invariants, upkeep
+from django_contentsafety.flows import asking, calls, claiming, invariants, upkeep
 from django_contentsafety.flows.asking import PIECE, TOO_MANY, NotSent, ask
 from django_contentsafety.flows.moderate import drain
 from django_contentsafety.flows.rounds import reanalyze
@@ -32,6 +32,8 @@ from django_contentsafety.models import (
 )
 from django_contentsafety.models.claims import StateQuerySet
 from django_contentsafety.models.health import ANSWERS, REFUSED_SHARE
+from django_contentsafety.providers.base import Asked
+from django_contentsafety.verdicts import Verdict
 from tests.policies import by_words, make_due, make_policy, script, state_of
 from tests.remotes import SingleProvider, counted
 from tests.testapp.models import Bulletin, Comment
@@ -252,6 +254,24 @@ def test_a_bulk_round_waits_while_anybody_does(using: str, settings: Any) -> Non
     later.update(available_at=DbNow())
     # Once it is served there is room for the round.
     assert drain(using).decided == 5
+
+
+class Costly(SingleProvider):
+    """Three requests a text, as one with three custom categories."""
+
+    def cost(
+        self, texts: Sequence[str], categories: Sequence[Asked]
+    ) -> Mapping[str, int]:
+        return {"text": 3 * len(texts)}
+
+
+@pytest.mark.parametrize(("burst", "texts"), [(10, 3), (3, 1), (2, 1)])
+def test_what_is_claimed_is_what_the_quota_can_pay(burst: int, texts: int) -> None:
+    provider = Costly("costly", burst=burst)
+    assert calls.room(provider, ["Hate"]) == texts
+    answers = calls.analyze(provider, ["x"] * texts, ["Hate"])
+    assert all(isinstance(answer, Verdict) for answer in answers)
+    assert calls.room(provider, ["Hate"]) == 0
 
 
 # --- Faults that are the settings' ------------------------------------------------

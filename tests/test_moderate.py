@@ -446,10 +446,11 @@ def test_a_spent_quota_pauses_all_workers(using: str, settings: Any) -> None:
     assert len(provider.calls) == 1
 
 
+@pytest.mark.parametrize("rate", [1000, None], ids=["quota", "no quota"])
 def test_an_outage_burns_no_tries_and_asks_once_a_period(
-    using: str, settings: Any
+    using: str, settings: Any, rate: float | None
 ) -> None:
-    counted(settings, burst=1000, rate=1000)
+    counted(settings, burst=1000, rate=rate)
     provider = script(fail_with(ProviderError("down")))
     for _ in range(30):
         Comment.objects.using(using).create(body="fine")

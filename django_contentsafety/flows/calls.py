@@ -30,23 +30,32 @@ def is_guarded(provider: Provider) -> bool:
     return bool(provider.limits) or not provider.in_process
 
 
-def room(provider: Provider, *, policy: str = "", bulk: bool = False) -> int | None:
-    """How many requests may be made now, by what the rows say; None = any.
+def room(
+    provider: Provider,
+    categories: Sequence[Asked],
+    *,
+    policy: str = "",
+    bulk: bool = False,
+) -> int | None:
+    """How many short texts may be asked about now, by what the rows say; None = any.
 
     To be asked before rows are claimed, so that what can't be asked isn't claimed.
     """
     if not is_guarded(provider):
         return None
     free: list[int] = []
-    features = list(provider.limits) or [""]
+    costs = _costs(provider, [""], categories)
     troubled = ProviderHealth.objects.troubled(provider.alias, provider.credential)
-    for feature in troubled.intersection([*features, _scope(policy)]):
+    for feature in troubled.intersection([*costs, _scope(policy)]):
         calls = ProviderHealth.objects.room(_budget(provider, feature))
         if calls is not None:
             free.append(calls)
-    for feature in features:
+    for feature, requests in costs.items():
         for budget, limit in _quotas(provider, feature, bulk):
-            free.append(floor(ProviderBudget.objects.room(budget, limit)))
+            left = ProviderBudget.objects.room(budget, limit)
+            # More than the burst is granted once all of it is free.
+            some = left >= limit.burst
+            free.append(max(floor(left / max(requests, 1)), int(some)))
     return min(free, default=None)
 
 
@@ -68,7 +77,7 @@ def analyze(
     if not is_guarded(provider):
         answers = ask(provider, texts, categories, keep)
     else:
-        costs = provider.cost(texts, categories) or {"": len(texts)}
+        costs = _costs(provider, texts, categories)
         wait, tokens = _enter(provider, costs, policy, bulk)
         if wait:
             words = "Quota or breaker say: later."
@@ -81,8 +90,7 @@ def analyze(
             if isinstance(answer, NotSent)
         ]
         if unsent:
-            unspent = provider.cost(unsent, categories) or {"": len(unsent)}
-            _refund(provider, unspent, bulk)
+            _refund(provider, _costs(provider, unsent, categories), bulk)
         answers = _note(provider, tokens, answers, policy)
     if len(texts) > 1 and provider.batch_size != 1:
         # One text may spoil the batch; alone it spoils only itself.
@@ -103,6 +111,13 @@ def code_of(error: Exception) -> str:
 
 def _budget(provider: Provider, feature: str) -> Budget:
     return Budget(provider.alias, provider.credential, feature)
+
+
+def _costs(
+    provider: Provider, texts: Sequence[str], categories: Sequence[Asked]
+) -> Mapping[str, int]:
+    """The features that a call is counted by, where breakers stand as well."""
+    return provider.cost(texts, categories) or {"": len(texts)}
 
 
 def _scope(policy: str) -> str:

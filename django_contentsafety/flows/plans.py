@@ -87,8 +87,9 @@ class ProviderSource:
         return bool(providers[self.name].in_process)
 
     def room(self, *, bulk: bool = False) -> int | None:
-        """How many texts may be sent now, at a request each; None = any."""
-        return room(providers[self.name], policy=self.policy, bulk=bulk)
+        """How many texts may be sent now; None = any."""
+        provider = providers[self.name]
+        return room(provider, self.categories, policy=self.policy, bulk=bulk)
 
     def answer(
         self, texts: Sequence[str], *, bulk: bool = False, keep: Keep | None = None
