@@ -168,6 +168,27 @@ def test_it_opens_at_the_tenth_failure() -> None:
     assert 25 < may_call()[0] <= 30
 
 
+def test_failures_counted_at_once_open_it_for_no_longer(using: str) -> None:
+    """Another process counts the tenth while this one, at nine, looks what to open."""
+    fail(TRIP_FAILURES - 2)
+    looks: list[str] = []
+
+    def count_another(execute: Any, sql: str, *rest: Any) -> Any:
+        done = execute(sql, *rest)
+        if sql.startswith("UPDATE") and "open_until" in sql.partition("WHERE")[0]:
+            looks.append(sql)
+            if len(looks) == 1:
+                ProviderHealth.objects.update(failures=TRIP_FAILURES)
+        return done
+
+    with connections[using].execute_wrapper(count_another):
+        fail(1)
+    assert looks
+    fail(1)
+    assert state() == "open"
+    assert 25 < may_call()[0] <= 30
+
+
 def test_failures_among_many_good_calls_don_t_open_it() -> None:
     fail(1)
     ProviderHealth.objects.succeeded(BUDGET, "", calls=TRIP_FAILURES * 2)

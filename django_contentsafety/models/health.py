@@ -156,8 +156,10 @@ class HealthQuerySet(models.QuerySet["ProviderHealth"]):
 
     def _open(self, rows: models.QuerySet[ProviderHealth], code: str) -> None:
         for count in range(5):
-            longer = rows.filter(open_count=count) if count < 4 else rows
-            longer.update(
+            # Each is about its own count: what another process trips meanwhile is no
+            # later step's, which would open it for five minutes at once.
+            longer = Q(open_count=count) if count < 4 else Q(open_count__gte=count)
+            rows.filter(longer).update(
                 **_IDLE,
                 last_error_code=code,
                 open_count=F("open_count") + 1,
