@@ -6,11 +6,13 @@ PYTHON := $(or $(PYTHON),$(shell for p in python3 python3.13 python3.12 python3.
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done),python3)
 SERVE ?= 1
 PYTEST ?=
+N ?= 1500
+BROKER ?= both
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help test demo screenshots lint types check clean
+.PHONY: help test chaos demo screenshots lint types check clean
 .DELETE_ON_ERROR:
 
 help: ## list what can be made
@@ -18,6 +20,9 @@ help: ## list what can be made
 
 test: .venv/.test ## run the tests (PYTEST="-k build -x" passes options on)
 	$(BIN)/python -m pytest -n auto $(PYTEST)
+
+chaos: .venv/.test ## storm it: kill workers, brokers, savers (N=10000 BROKER=redis SEED=7 CHAOS="--database sqlite")
+	$(BIN)/python -m tests.chaos --saves $(N) --broker $(BROKER) $(if $(SEED),--seed $(SEED)) $(CHAOS)
 
 demo: .venv/.local ## moderate the example's messages, then serve it (SERVE=0 stops after the table)
 	$(BIN)/python manage.py demo $(if $(filter 0 no false,$(SERVE)),--no-serve)
