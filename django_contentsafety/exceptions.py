@@ -234,3 +234,7 @@ class BulkRefused(RefusedError):
 
 class TextChanged(RefusedError):
     """The text changed since the person opened it."""
+
+
+class TaskFailed(ContentSafetyError):
+    """A task broke off; the message says where, the rows say what is left to do."""

@@ -9,22 +9,25 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from functools import wraps
 from math import inf
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec
 
 from celery import current_app, shared_task
 from django.db import connections, transaction
 
 from .conf import settings
-from .exceptions import describe
+from .exceptions import TaskFailed, describe
 from .flows import build, upkeep
 from .flows.moderate import drain
 from .flows.plans import load_plans
 from .http import within
 
 logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
 
 Mode = Literal["celery", "inline", "none"]
 
@@ -44,7 +47,28 @@ _sent_at: dict[str, float] = {}
 _sending: threading.Thread | None = None
 
 
+def _briefly(task: Callable[P, None]) -> Callable[P, None]:
+    """Let a task that fails say so without the frames it failed in.
+
+    Celery logs an exception and may store it, and error reporters send it away with
+    the locals of all its frames: those of a drain hold texts.
+    """
+
+    @wraps(task)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            task(*args, **kwargs)
+            return
+        except Exception as error:
+            words = describe(error)
+        # Not inside the except: the exception would be kept as the context.
+        raise TaskFailed(words)
+
+    return run
+
+
 @shared_task(name="contentsafety.drain", ignore_result=True)
+@_briefly
 def drain_task(using: str, hints: Sequence[int] = ()) -> None:
     """Drain, then sweep: never the other way round, and never each from the other."""
     drain(using, hints=hints)
@@ -56,12 +80,14 @@ def drain_task(using: str, hints: Sequence[int] = ()) -> None:
 
 
 @shared_task(name="contentsafety.sweep", ignore_result=True)
+@_briefly
 def sweep_task() -> None:
     """For beat, every 30 seconds: what no wake-up came for."""
     upkeep.tick()
 
 
 @shared_task(name="contentsafety.advance_build", ignore_result=True)
+@_briefly
 def advance_build_task(job_pk: int) -> None:
     """Take one build as far as it goes."""
     build.advance(job_pk)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from math import inf
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any
 
 import pytest
 from celery import current_app
-from django.db import ProgrammingError, connections, transaction
+from django.db import OperationalError, ProgrammingError, connections, transaction
 
 from django_contentsafety import tasks
-from django_contentsafety.flows import upkeep
+from django_contentsafety.exceptions import TaskFailed
+from django_contentsafety.flows import moderate, upkeep
 from django_contentsafety.models import Heartbeat, ModerationState, Policy
 from tests import black_holes, servers
 from tests.policies import make_policy, script, state_of
@@ -376,3 +378,28 @@ def test_a_real_worker_moderates_what_is_saved(
     with transaction.atomic():
         second = Comment.objects.create(body="fine")
     assert wait_for_decision(second, worker) == "allow"
+
+
+# --- What a failed task tells -----------------------------------------------------
+
+
+def test_a_drain_that_fails_takes_no_text_along(
+    using: str, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """Celery, its result back-end and error reporters keep a task's exception, some
+    with the locals of all its frames."""
+
+    def cut_off(plan: Any, cases: Any, **options: Any) -> None:
+        text = cases[0].document.text
+        raise OperationalError(f"connection lost over {text}")
+
+    Comment.objects.using(using).create(body="CANARY")
+    monkeypatch.setattr(moderate, "_ask", cut_off)
+    with pytest.raises(TaskFailed) as caught:
+        tasks.drain_task(using)
+    told = traceback.TracebackException.from_exception(
+        caught.value, capture_locals=True
+    )
+    words = "".join(told.format()) + caplog.text
+    assert "OperationalError at test_tasks.py" in words
+    assert "CANARY" not in words
