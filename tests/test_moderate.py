@@ -508,6 +508,31 @@ def die(using: str) -> None:
     expire(using)
 
 
+def test_a_text_that_kills_takes_no_other_along(using: str) -> None:
+    """Of a batch that died together, each is tried alone; one is found to be it."""
+    for body in ("fine", "deadly", "bad"):
+        Comment.objects.using(using).create(body=body)
+
+    def answer(text: str) -> dict[str, int]:
+        if "deadly" in text:
+            raise KeyboardInterrupt
+        return by_words(text)
+
+    script(answer)
+    for _ in range(10):
+        try:
+            drain(using)
+        except KeyboardInterrupt:
+            expire(using)
+            upkeep.sweep(using)
+    rows = ModerationState.objects.using(using)
+    states = {obj.body: state_of(obj) for obj in Comment.objects.using(using)}
+    assert states["fine"].decision == "allow"
+    assert states["bad"].decision == "block"
+    assert states["deadly"].exhausted_reason == "poison"
+    assert not rows.pending().exists()
+
+
 def test_another_worker_takes_over(using: str) -> None:
     obj = Comment.objects.using(using).create(body="bad")
     die(using)

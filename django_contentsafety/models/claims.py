@@ -84,9 +84,10 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
             with transaction.atomic(self.db) if locks else nullcontext():
                 if locks:
                     rows = rows.select_for_update(skip_locked=True)
-                ids = rows._pick(limit if locks else max(limit, SPREAD), limit)
+                due = rows._pick(limit if locks else max(limit, SPREAD), limit)
                 if not locks:
-                    ids = random.sample(ids, min(limit, len(ids)))
+                    due = random.sample(due, min(limit, len(due)))
+                ids = _apart(due)
                 self._lease(ids, token, lease)
             if not ids:
                 return []
@@ -211,17 +212,18 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
             state="leased",
         )
 
-    def _pick(self, reach: int, limit: int) -> list[int]:
-        """At most ``reach`` due ids, first served first; what waits before what a
-        dead worker left, which may be what killed it."""
+    def _pick(self, reach: int, limit: int) -> list[tuple[int, int]]:
+        """(id, crashes) of at most ``reach`` due rows, first served first; what waits
+        before what a dead worker left, which may be what killed it."""
         # Two queries, so that the first reads the due index in its own order: asked
         # for both kinds at once, a database collects and sorts all that is due.
         waiting = self.filter(_WAITING).order_by("priority", "available_at")
-        ids = list(waiting.values_list("pk", flat=True)[:reach])
-        if len(ids) < limit:
+        due = list(waiting.values_list("pk", "crashes")[:reach])
+        if len(due) < limit:
             left = self.filter(_LEFT).order_by("lease_until")
-            ids += left.values_list("pk", flat=True)[: limit - len(ids)]
-        return ids
+            ids = left.values_list("pk", flat=True)[: limit - len(due)]
+            due += [(pk, 1) for pk in ids]
+        return due
 
     def _lease(self, ids: list[int], token: str, lease: float) -> None:
         if not ids:
@@ -240,3 +242,11 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
             lease_until=DbNow() + timedelta(seconds=lease),
             state="leased",
         )
+
+
+def _apart(due: Sequence[tuple[int, int]]) -> list[int]:
+    """The ids to claim together: a text over which a worker died is claimed alone, so
+    that whatever kills the next one isn't blamed on the others of its batch."""
+    if due and due[0][1]:
+        return [due[0][0]]
+    return [pk for pk, crashes in due if not crashes]
