@@ -196,6 +196,18 @@ def test_failures_among_many_good_calls_don_t_open_it() -> None:
     assert state() == "closed"
 
 
+@pytest.mark.parametrize("begins", ["with the first batch", "anew"])
+def test_a_window_begins_with_the_whole_batch(begins: str) -> None:
+    """Sixteen requests of fifty failed: that is no outage, whenever it is counted."""
+    if begins == "anew":
+        fail(1)
+        long_ago = DbNow() - timedelta(seconds=61)
+        ProviderHealth.objects.update(window_started_at=long_ago)
+    ProviderHealth.objects.failed(BUDGET, "", "server", 16, good=34, answers=34)
+    row = ProviderHealth.objects.get()
+    assert (row.state, row.calls, row.failures) == ("closed", 50, 16)
+
+
 def test_old_failures_are_forgotten() -> None:
     fail(TRIP_FAILURES - 1)
     ProviderHealth.objects.update(window_started_at=DbNow() - timedelta(seconds=61))

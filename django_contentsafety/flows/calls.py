@@ -233,9 +233,14 @@ def _note_breaker(
     elif "config" in codes:
         _open(budget, "config")
     elif unwell:
-        if answered and not token:
-            health.succeeded(budget, token, answered, good + others)
-        health.failed(budget, token, unwell[-1], len(unwell))
+        health.failed(
+            budget,
+            token,
+            unwell[-1],
+            len(unwell),
+            good=answered,
+            answers=good + others,
+        )
     elif answered:
         health.succeeded(budget, token, answered, good + others)
     else:

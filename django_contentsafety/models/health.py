@@ -108,8 +108,21 @@ class HealthQuerySet(models.QuerySet["ProviderHealth"]):
         row.update(refusals=F("refusals") + refusals)
         return row.filter(too_many).exists()
 
-    def failed(self, budget: Budget, token: str, code: str, calls: int = 1) -> None:
-        """Count bad calls; enough of them, or a probe's, open the breaker."""
+    def failed(
+        self,
+        budget: Budget,
+        token: str,
+        code: str,
+        calls: int = 1,
+        *,
+        good: int = 0,
+        answers: int = 0,
+    ) -> None:
+        """Count bad calls; enough of them, or a probe's, open the breaker.
+
+        ``good`` calls of the same batch, with the texts they answered, are counted
+        with them: else a window that begins now would know the bad ones alone.
+        """
         row = self.filter(**budget.names())
         if not row.exists():
             self.get_or_create(**budget.names())
@@ -121,8 +134,9 @@ class HealthQuerySet(models.QuerySet["ProviderHealth"]):
             calls=0, failures=0, window_started_at=DbNow()
         )
         closed.update(
-            calls=F("calls") + calls,
+            calls=F("calls") + calls + good,
             failures=F("failures") + calls,
+            answers=F("answers") + answers,
             last_error_code=code,
         )
         tripped = closed.filter(
