@@ -33,6 +33,8 @@ def parse() -> argparse.Namespace:
 
 
 def main() -> int:
+    # So that what was started ends with it.
+    signal.signal(signal.SIGTERM, lambda *args: sys.exit(1))
     options = parse()
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     if options.facts:
@@ -98,8 +100,6 @@ def one(options: argparse.Namespace, broker: str, seed: int) -> dict[str, Any] |
 
 
 def storm(options: argparse.Namespace, seed: int) -> int:
-    # So that its processes end with it.
-    signal.signal(signal.SIGTERM, lambda *args: sys.exit(1))
     folder = options.facts.parent
     facts = Storm(
         saves=options.saves,

@@ -15,10 +15,23 @@ from itertools import count
 from .brokers import Brokers
 from .processes import Process, listens, wait_until
 
-KINDS = ("broker", "worker", "pool_child", "sweeper", "saver")
 #: Kills that 1,500 and 10,000 saves promise.
-SMALL = {"broker": 8, "worker": 6, "pool_child": 10, "sweeper": 4, "saver": 4}
-LARGE = {"broker": 50, "worker": 40, "pool_child": 100, "sweeper": 36, "saver": 24}
+SMALL = {
+    "broker": 8,
+    "worker": 6,
+    "pool_child": 10,
+    "sweeper": 4,
+    "saver": 4,
+    "connection": 5,
+}
+LARGE = {
+    "broker": 50,
+    "worker": 40,
+    "pool_child": 100,
+    "sweeper": 36,
+    "saver": 24,
+    "connection": 30,
+}
 #: Seconds a broker stays dead.
 DOWN = (0.5, 2.0)
 #: Seconds a process must have lived to be worth a kill.
@@ -27,13 +40,18 @@ GROWN = {"worker": 2.5, "sweeper": 1.5, "saver": 1.0}
 HUNG = 10.0
 
 
+#: How workers and sweepers call themselves to PostgreSQL, whose connections are cut: a
+#: saver's would be an error that a user sees, and rightly.
+APPLICATION = "chaos-worker"
+
+
 def promised(saves: int) -> dict[str, int]:
     """Kills that a storm of so many saves must have made, by kind."""
     share = min(max((saves - 1500) / 8500, 0.0), 1.0)
     part = min(saves / 1500, 1.0)
     return {
         kind: max(round((SMALL[kind] + (LARGE[kind] - SMALL[kind]) * share) * part), 1)
-        for kind in KINDS
+        for kind in SMALL
     }
 
 
@@ -46,7 +64,7 @@ class Killer:
     workers: list[Process]
     sweepers: list[Process]
     savers: list[Process]
-    kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    kills: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SMALL, 0))
     down: list[tuple[float, float]] = field(default_factory=list)
     #: Processes that ended though nobody killed them, by name.
     ended: dict[str, int] = field(default_factory=dict)
@@ -99,6 +117,7 @@ class Killer:
             "pool_child": self._child,
             "sweeper": lambda: self._process(kind, self.sweepers),
             "saver": lambda: self._process(kind, self.savers),
+            "connection": self._connection,
         }[kind]()
         if hit:
             self.kills[kind] += 1
@@ -159,3 +178,20 @@ class Killer:
             os.kill(self.rng.choice(children), signal.SIGKILL)
             return True
         return False
+
+    def _connection(self) -> bool:
+        """Cut a worker's connection to the database: at work, if any is."""
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND "
+                "datname = current_database() ORDER BY state = 'idle', pid LIMIT 3",
+                [APPLICATION],
+            )
+            pids = [pid for (pid,) in cursor.fetchall()]
+            if not pids:
+                return False
+            cursor.execute("SELECT pg_terminate_backend(%s)", [self.rng.choice(pids)])
+            (done,) = cursor.fetchone()
+        return bool(done)

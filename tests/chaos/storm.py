@@ -14,7 +14,7 @@ from typing import Any
 
 from . import database, journal, texts
 from .brokers import Brokers
-from .killer import Killer, promised
+from .killer import APPLICATION, Killer, promised
 from .processes import Process, python, wait_until
 from .run import VARIABLE, Run
 
@@ -115,11 +115,14 @@ class Storm:
             for slot in range(SAVERS)
         ]
         for process in (*workers, *sweepers):
+            process.environment["PGAPPNAME"] = APPLICATION
             process.start()
         wait_until(lambda: all(w.children() for w in workers), 60, "the workers")
         rng = random.Random(f"{self.seed}/killer")  # noqa: S311
         killer = Killer(rng, brokers, workers, sweepers, savers)
         promises = promised(self.saves)
+        if self.kind != "postgresql":
+            del promises["connection"]
         run = replace(run, began=time.time())
         run.save()
         for process in savers:
