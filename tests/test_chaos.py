@@ -121,6 +121,7 @@ def kept(**changes: Any) -> dict[str, Any]:
         "promised": promised(1500),
         "canary": {"logs": sink, "broker": sink, "results": sink},
         "savers_crashed": [],
+        "leases_lost": 1,
         "fault_share": 0.32,
         **changes,
     }
@@ -149,6 +150,7 @@ def test_a_storm_that_kills_fewer_than_it_promised_fails(kind: str) -> None:
     [
         {"saves": 1499},
         {"fault_share": 0.2},
+        {"leases_lost": 0},
         {"savers_crashed": ["saver-0"]},
         {"canary": {"logs": {"bytes": 9, "hits": 1, "expected": 1}}},
         # Nothing was recorded, so nothing was searched.

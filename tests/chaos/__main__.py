@@ -121,6 +121,7 @@ def show(name: str, part: dict[str, Any]) -> None:
     print(f"  canary hits            {part['canary_hits']}")
     kills = ", ".join(f"{n} {kind}" for kind, n in part["kills"].items())
     print(f"  kills                  {kills}")
+    print(f"  leases lost by kills   {part['leases_lost']} that are known of")
     print(f"  provider faults        {part['fault_share']:.1%}")
     print(f"  breakers opened        {part['breaker_trips'] or 'none'}")
     print(f"  before a person        {part['for_a_person'] or 'none'}")

@@ -46,6 +46,8 @@ class Verdict:
     actions: int = 0
     rolled_back_moderated: int = 0
     orphans: int = 0
+    #: Rows over which a worker died: what the kills hit.
+    leases_lost: int = 0
     for_a_person: Counter[str] = field(default_factory=Counter)
     decisions: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
@@ -74,6 +76,7 @@ def _texts(verdict: Verdict, moderation: Any) -> None:
     states = ModerationState.objects.filter(model=moderation.label)
     rows = {(row.object_key, row.policy): row for row in states.iterator(CHUNK)}
     for row in rows.values():
+        verdict.leases_lost += row.crashes > 0
         if row.object_key not in seen:
             verdict.note("orphans", f"{row} {row.state}")
     for obj in model.objects.order_by("pk").iterator(CHUNK):

@@ -31,6 +31,9 @@ from django_contentsafety.testing.fault_server import (
 from .run import folder
 from .texts import REMOTE, id_of, severity
 
+#: Seconds a right answer takes: a service is further away than loopback, and a worker
+#: that is killed while it waits for one holds a lease.
+LATENCY = 0.03
 #: The note from which on it is well.
 WELL = "- - well"
 #: Seconds from the start of one outage of "unwell" to the next, and of each.
@@ -128,7 +131,9 @@ class Script:
             if fault.startswith("429"):
                 bare = fault == "429 bare"
                 return status(429) if bare else self._rng.choice(THROTTLES)()
-        return FAULTS[fault](scores) if fault else answer(scores)
+        if fault:
+            return FAULTS[fault](scores)
+        return replace(answer(scores), delay=LATENCY)
 
     def note(self, line: str) -> None:
         os.write(self._log, f"{line}\n".encode())

@@ -74,6 +74,8 @@ def broken(part: dict[str, Any], saves: int) -> list[str]:
             found.append(f"{sink['hits']} canaries in {name}")
         if not sink["expected"] and name != "results":
             found.append(f"nothing at all was recorded of {name}")
+    if saves >= 1500 and not part["leases_lost"]:
+        found.append("no kill hit a worker at work")
     if part["saves"] < saves:
         found.append(f"only {part['saves']} saves, {saves} are promised")
     if part["savers_crashed"]:
