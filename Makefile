@@ -21,7 +21,7 @@ help: ## list what can be made
 test: .venv/.test ## run the tests (PYTEST="-k build -x" passes options on)
 	$(BIN)/python -m pytest -n auto $(PYTEST)
 
-chaos: .venv/.test ## storm it: kill workers, brokers, savers (N=10000 BROKER=redis SEED=7 CHAOS="--database sqlite")
+chaos: .venv/.test ## storm it: kill workers, brokers, savers (N=10000 BROKER=redis SEED=7 CHAOS="--report FILE")
 	$(BIN)/python -m tests.chaos --saves $(N) --broker $(BROKER) $(if $(SEED),--seed $(SEED)) $(CHAOS)
 
 demo: .venv/.local ## moderate the example's messages, then serve it (SERVE=0 stops after the table)
