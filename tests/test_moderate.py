@@ -572,7 +572,7 @@ def test_a_worker_that_comes_back_late_changes_nothing(
             assert drain(using).decided == 1  # The other worker, meanwhile.
         return complete(judged, alias, nowait=nowait)
 
-    monkeypatch.setattr("django_contentsafety.flows.moderate.complete", late)
+    monkeypatch.setattr("django_contentsafety.flows.working.complete", late)
     counts = drain(using)
     assert (counts.decided, counts.stale) == (0, 1)
     assert state_of(obj).decision == "allow"

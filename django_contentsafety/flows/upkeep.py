@@ -22,9 +22,10 @@ from ..models import DbNow, ModerationState, Policy
 from ..registry import registry
 from . import build
 from .heartbeats import beat, lead
-from .moderate import MAX_CRASHES, DrainCounts, drain
+from .moderate import drain
 from .purge import purge_orphans, purge_results
 from .reconcile import reconcile
+from .working import MAX_CRASHES, DrainCounts
 
 __all__ = [
     "Tick",
