@@ -18,6 +18,7 @@ from django.urls import path
 from django_contentsafety import receivers, tasks
 from django_contentsafety.models import ModerationResult, ModerationState
 from django_contentsafety.registry import registry
+from tests.policies import state_of
 from tests.testapp.models import Bulletin, Comment, CommentProxy, Photo
 from tests.writes import WRITES, Waiting
 
@@ -460,3 +461,14 @@ def test_on_commit_raises_in_manual_transactions_but_we_don_t() -> None:
     finally:
         default_connection.rollback()
         transaction.set_autocommit(True)
+
+
+def test_a_stale_draft_s_save_of_one_field_exempts_nothing(using: str) -> None:
+    """What ``should_moderate`` reads is asked of the row, as the text is."""
+    obj = Comment.objects.using(using).create(body="a", is_draft=True)
+    stale = Comment.objects.using(using).get(pk=obj.pk)
+    obj.is_draft = False
+    obj.save()
+    stale.body = "b"
+    stale.save(update_fields=["body"])
+    assert (state_of(obj).state, state_of(obj).generation) == ("pending", 2)

@@ -41,7 +41,8 @@ def submit(
     that wrote the object, which so holds the object's row lock.
     """
     key = _key(obj, moderation.model, using, inserted)
-    values = _values(obj, moderation, using, update_fields)
+    obj = _as_written(obj, moderation, using, update_fields)
+    values = {name: obj.__dict__[name] for name in moderation.watched}
     moderated = moderation.should_moderate(obj)
     facts = {
         "author_key": user_key(moderation.get_author(obj)),
@@ -95,19 +96,25 @@ def _key(obj: Any, model: type[Model], using: str, inserted: bool) -> str:
     return key_of(model, obj, using)
 
 
-def _values(
+def _as_written(
     obj: Any,
     moderation: ModelModeration,
     using: str,
     update_fields: Collection[str] | None,
-) -> Mapping[str, Any]:
-    names = sorted(moderation.watched)
-    # What was not written may differ on the object: the row's text is what counts.
-    written = update_fields is None or moderation.watched.issubset(update_fields)
-    if written and not needs_reading(obj, names):
-        return {name: obj.__dict__[name] for name in names}
+) -> Any:
+    """``obj`` as its row is now: what the save did not write may differ on it.
+
+    That holds for what ``should_moderate`` reads as for the text: a draft's stale
+    instance must not exempt what was published since.
+    """
+    fields = moderation.looked_at
+    whole = update_fields is None or (
+        fields is not None and fields.issubset(update_fields)
+    )
+    if whole and not needs_reading(obj, sorted(moderation.watched)):
+        return obj
     pk = getattr(obj, moderation.model._meta.pk.attname)
-    return every_object(moderation.model, using).values(*names).get(pk=pk)
+    return every_object(moderation.model, using).get(pk=pk)
 
 
 def _lock(states: Any) -> dict[str, ModerationState]:
