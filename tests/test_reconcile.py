@@ -210,3 +210,16 @@ def test_an_edit_of_an_old_text_waits_like_any_edit(using: str) -> None:
     obj.body = "edited"
     obj.save()
     assert not visible(Comment.objects.using(using)).exists()
+
+
+def test_it_finds_drafts_that_were_published(using: str) -> None:
+    """By a way that sends no signal: the text is the same, and was never judged."""
+    drafts = [
+        Comment.objects.using(using).create(body="bad", is_draft=True) for _ in "ab"
+    ]
+    queryset = Comment.objects.using(using).filter(pk=drafts[0].pk)
+    queryset.update(is_draft=False, contentsafety="reconcile")
+    assert reconcile(using).found == {"testapp.comment": 1}
+    drain(using)
+    assert [state_of(obj).decision for obj in drafts] == ["block", ""]
+    assert reconcile(using).found == {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -119,11 +120,17 @@ def _step(
         model=moderation.label, policy=coverage.policy, object_key__in=list(keys)
     )
     known = {state.object_key: state for state in states}
+    exempt = {key for key, state in known.items() if state.state == "exempt"}
+    published = _published(moderation, [keys[key]["pk"] for key in exempt], using)
     submitted = 0
     for key, row in keys.items():
         state = known.get(key)
         document = Document.of(fields, row)
-        if state is None or not document.matches(state.content_hash, state.hash_key):
+        if (
+            state is None
+            or row["pk"] in published
+            or not document.matches(state.content_hash, state.hash_key)
+        ):
             submitted += _submit(moderation, row["pk"], using)
     mine = Coverage.objects.using(using).filter(pk=coverage.pk, cursor=coverage.cursor)
     mine.update(
@@ -133,6 +140,14 @@ def _step(
         cursor=list(keys)[-1] if len(rows) == STEP else "",
     )
     return len(rows), submitted
+
+
+def _published(moderation: ModelModeration, pks: Sequence[Any], using: str) -> set[Any]:
+    """Those of ``pks`` that were exempt, as drafts are, and should be moderated now."""
+    if not pks:
+        return set()
+    objects = every_object(moderation.model, using).filter(pk__in=pks)
+    return {obj.pk for obj in objects if moderation.should_moderate(obj)}
 
 
 def _submit(moderation: ModelModeration, pk: Any, using: str) -> bool:
