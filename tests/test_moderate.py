@@ -579,6 +579,27 @@ def test_a_worker_that_comes_back_late_changes_nothing(
     assert len(results(using)) == 1
 
 
+def test_an_answer_that_came_too_late_hides_none_that_counts(
+    using: str, monkeypatch: Any
+) -> None:
+    """Both are about the same text: the decision's evidence is no stale verdict."""
+    obj = Comment.objects.using(using).create(body="bad")
+    complete = completing.complete
+
+    def outlive_the_lease(judged: Any, alias: str, *, nowait: bool) -> Any:
+        expire(using)
+        upkeep.sweep(using)
+        return complete(judged, alias, nowait=nowait)
+
+    path = "django_contentsafety.flows.working.complete"
+    with monkeypatch.context() as patch:
+        patch.setattr(path, outlive_the_lease)
+        assert drain(using, limit=1, seconds=0.001).stale == 1
+    drain(using)
+    assert state_of(obj).decision == "block"
+    assert [result.is_stale for result in results(using)] == [False]
+
+
 def test_an_unfinished_transaction_leaves_the_row_waiting(
     using: str, monkeypatch: Any
 ) -> None:

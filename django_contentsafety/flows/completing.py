@@ -152,7 +152,9 @@ def _complete(
         decided_by="machine",
         policy_version=judged.plan.version,
     )
-    _store(judged, document, stale=not written)
+    # Where the row has moved on, the answer is still one about this text; as a stale
+    # one it would stand in the way of the answer that comes into force.
+    _store(judged, document, stale=False)
     if not written:
         return "stale"
     if decision != (before or DecisionValue.ALLOW):
