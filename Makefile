@@ -8,11 +8,13 @@ SERVE ?= 1
 PYTEST ?=
 N ?= 1500
 BROKER ?= both
+EXAMPLES ?= 2000
+STEPS ?= 50
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help test chaos demo screenshots lint types check clean
+.PHONY: help test chaos model demo screenshots lint types check clean
 .DELETE_ON_ERROR:
 
 help: ## list what can be made
@@ -29,6 +31,12 @@ demo: .venv/.local ## moderate the example's messages, then serve it (SERVE=0 st
 
 screenshots: .venv/.test ## take the documentation's pictures anew
 	SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/test_demo.py -k "visitor or admin"
+
+model: .venv/.test ## search the state machine for longer (EXAMPLES=20000 STEPS=50 SEED=1) into reports/model.json
+	rm -rf build/model && mkdir -p build/model
+	MODEL_PARTS=build/model MODEL_EXAMPLES=$(EXAMPLES) MODEL_STEPS=$(STEPS) MODEL_SEED=$(or $(SEED),1) MODEL_SHARDS=$$(nproc) \
+		$(BIN)/python -m pytest -n auto tests/model; status=$$?; \
+		$(BIN)/python -m tests.model.report build/model reports/model.json; exit $$status
 
 lint: .venv/.dev ## check style, templates and the import layers
 	$(BIN)/ruff check .
