@@ -77,11 +77,16 @@ def object_key(model: type[Model], value: Any, using: str) -> str:
 
     Equal, on every database, to ``Cast("pk", CharField(max_length=255))``.
     """
+    return str(prepared_key(model, value, using))
+
+
+def prepared_key(model: type[Model], value: Any, using: str) -> Any:
+    """The object's primary key as the database's driver takes it."""
     field: Any = model._meta.pk
     # A multi-table child's key is its parent's; the column's own kind decides.
     while field.remote_field is not None:
         field = field.target_field
-    return str(field.get_db_prep_value(value, connections[using], prepared=False))
+    return field.get_db_prep_value(value, connections[using], prepared=False)
 
 
 def key_of(model: type[Model], obj: Any, using: str) -> str:

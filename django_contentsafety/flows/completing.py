@@ -11,8 +11,8 @@ from django.db import connections, transaction
 
 from ..conf import settings
 from ..decisions import Decision, DecisionValue
-from ..documents import Document, every_object, object_key
-from ..models import LogEntry, ModerationResult, ModerationState
+from ..documents import Document, every_object, object_key, prepared_key
+from ..models import LogEntry, ModerationResult, ModerationState, statements
 from ..registry import ModelModeration, registry
 from ..signals import moderation_finished
 from ..verdicts import BlocklistHit, CategoryScore, Span, Verdict
@@ -84,9 +84,9 @@ def complete(judged: Sequence[Judged], using: str, *, nowait: bool) -> dict[int,
                 ModerationState.objects.using(using).renew(
                     j.row, settings.LEASE_SECONDS
                 )
-        values = _read(moderation, {row.object_key}, using, lock=True, nowait=nowait)
+        values = _lock(moderation, row.object_key, using, nowait=nowait)
         for j in judged:
-            outcome[j.row.pk] = _complete(j, moderation, values.get(row.object_key))
+            outcome[j.row.pk] = _complete(j, moderation, values)
     return outcome
 
 
@@ -100,7 +100,7 @@ def is_current(row: ModerationState, using: str) -> bool:
     fields = moderation.documents.get(row.policy) if moderation else None
     if moderation is None or fields is None:
         return True
-    values = _read(moderation, {row.object_key}, using, lock=True).get(row.object_key)
+    values = _lock(moderation, row.object_key, using)
     if values is None:
         # Deleted by a way that sends no signal.
         ModerationState.objects.using(using).filter(pk=row.pk).delete()
@@ -115,7 +115,7 @@ def is_current(row: ModerationState, using: str) -> bool:
 def lock_object(row: ModerationState, using: str) -> None:
     """Lock the object that ``row`` is about, in the transaction there is."""
     if (moderation := registry.by_label(row.model)) is not None:
-        _read(moderation, {row.object_key}, using, lock=True)
+        _lock(moderation, row.object_key, using)
 
 
 def _resubmit(row: ModerationState, document: Document, using: str) -> None:
@@ -150,7 +150,7 @@ def _complete(
         row,
         decision=decision,
         decided_by="machine",
-        policy_version=judged.plan.version,
+        version=judged.plan.version,
     )
     # Where the row has moved on, the answer is still one about this text; as a stale
     # one it would stand in the way of the answer that comes into force.
@@ -168,22 +168,35 @@ def _complete(
 
 
 def _read(
-    moderation: ModelModeration,
-    keys: set[str],
-    using: str,
-    *,
-    lock: bool = False,
-    nowait: bool = False,
+    moderation: ModelModeration, keys: set[str], using: str
 ) -> dict[str, dict[str, Any]]:
     """The watched values of the objects with ``keys``, by key."""
     model = moderation.model
-    objects = every_object(model, using).order_by()
-    if lock:
-        nowait = nowait and connections[using].features.has_select_for_update_nowait
-        objects = objects.select_for_update(nowait=nowait)
     pks = [model._meta.pk.to_python(key) for key in keys]
-    rows = objects.filter(pk__in=pks).values("pk", *sorted(moderation.watched))
+    objects = every_object(model, using).order_by().filter(pk__in=pks)
+    rows = objects.values("pk", *sorted(moderation.watched))
     return {object_key(model, row["pk"], using): row for row in rows}
+
+
+def _lock(
+    moderation: ModelModeration, key: str, using: str, *, nowait: bool = False
+) -> dict[str, Any] | None:
+    """Lock one object and read its watched values; None where it is gone."""
+    model, names = moderation.model, sorted(moderation.watched)
+    nowait = nowait and connections[using].features.has_select_for_update_nowait
+
+    def locked(marks: Any) -> Any:
+        objects = every_object(model, using).order_by().filter(pk=marks.pk)
+        return objects.select_for_update(nowait=nowait).values_list("pk", *names)
+
+    pk = prepared_key(model, model._meta.pk.to_python(key), using)
+    key_ = (model, *names, nowait)
+    rows = statements.select(key_, using, locked, is_only=True, pk=pk)
+    for found, *values in rows:
+        # A collation may take KEY-1 for key-1.
+        if object_key(model, found, using) == key:
+            return dict(zip(names, values, strict=True))
+    return None
 
 
 def _store(judged: Judged, document: Document, *, stale: bool) -> None:
@@ -224,8 +237,8 @@ def _store(judged: Judged, document: Document, *, stale: bool) -> None:
     ]
     # A result that is there already came from a worker that lost its lease: the first
     # answer stands.
-    manager = ModerationResult.objects.using(row._state.db or "default")
-    manager.bulk_create(results, ignore_conflicts=True)
+    for result in results:
+        statements.insert(result, row._state.db or "default", ignore_conflicts=True)
 
 
 def _hit(hit: BlocklistHit, document: Document) -> dict[str, Any]:

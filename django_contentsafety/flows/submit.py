@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, connections
 from django.db.models import CharField, Model
 
 from ..documents import (
@@ -20,7 +20,7 @@ from ..documents import (
     object_key,
     user_key,
 )
-from ..models import ModerationState
+from ..models import ModerationState, statements
 from ..models.claims import BULK, EDIT
 from ..registry import ModelModeration
 
@@ -52,30 +52,24 @@ def submit(
         slug: Document.of(fields, values)
         for slug, fields in moderation.documents.items()
     }
-    states = ModerationState.objects.using(using).filter(
-        model=moderation.label, object_key=key, policy__in=list(documents)
-    )
-
-    def insert(found: Collection[str]) -> list[int]:
-        rows = [
-            _row(moderation.label, key, slug, document, moderated, facts)
-            for slug, document in documents.items()
-            if slug not in found
-        ]
-        if not rows:
-            return []
-        with transaction.atomic(using):
-            rows = ModerationState.objects.using(using).bulk_create(rows)
-        return [row.pk for row in rows if row.pk and moderated]
-
-    found = {} if inserted else _lock(states)
-    try:
-        waiting = insert(found)
-    except IntegrityError:
+    rows = {
+        slug: _row(moderation.label, key, slug, document, moderated, facts)
+        for slug, document in documents.items()
+    }
+    found = {} if inserted else _lock(moderation, key, using)
+    pks = {slug: _insert(row, using) for slug, row in rows.items() if slug not in found}
+    if None in pks.values():
         # Another saver was first, or an old row outlived its object: of some policies
-        # perhaps. What fails again is no such thing, and fails the save.
-        found = _lock(states)
-        waiting = insert(found)
+        # perhaps.
+        found = {
+            slug: row
+            for slug, row in _lock(moderation, key, using).items()
+            if pks.get(slug) is None
+        }
+        for slug in pks:
+            if pks[slug] is None and slug not in found:
+                pks[slug] = _insert(rows[slug], using, must=True)
+    waiting = [pk for pk in pks.values() if pk and moderated]
     for slug, row in found.items():
         if _update(row, documents[slug], moderated, facts, using):
             waiting.append(row.pk)
@@ -117,9 +111,53 @@ def _as_written(
     return every_object(moderation.model, using).get(pk=pk)
 
 
-def _lock(states: Any) -> dict[str, ModerationState]:
-    # Everybody locks an object's states in this order, so nobody waits in a circle.
-    return {row.policy: row for row in states.select_for_update().order_by("policy")}
+#: What of a state decides what a save changes about it.
+_LOOKED_AT = (
+    "id",
+    "policy",
+    "generation",
+    "content_hash",
+    "hash_key",
+    "state",
+    "decision",
+    "decided_generation",
+    "author_key",
+)
+
+
+def _lock(
+    moderation: ModelModeration, key: str, using: str
+) -> dict[str, ModerationState]:
+    def locked(marks: Any) -> Any:
+        states = ModerationState.objects.using(using).filter(
+            model=moderation.label,
+            object_key=marks.object_key,
+            policy__in=list(moderation.documents),
+        )
+        # Everybody locks an object's states in this order: nobody waits in a circle.
+        states = states.select_for_update().order_by("policy")
+        return states.values_list(*_LOOKED_AT)
+
+    names = ("submit", moderation.label, *moderation.documents)
+    rows = statements.select(names, using, locked, object_key=key)
+    states = [ModerationState.from_db(using, _LOOKED_AT, row) for row in rows]
+    return {state.policy: state for state in states}
+
+
+def _insert(row: ModerationState, using: str, *, must: bool = False) -> int | None:
+    """The new row's id; None where there is one already.
+
+    No savepoint: PostgreSQL is told to do nothing then, and elsewhere a statement that
+    fails is undone by itself. What fails again is no such conflict: raised.
+    """
+    ignore = connections[using].vendor == "postgresql" and not must
+    try:
+        pk: int | None = statements.insert(row, using, ignore_conflicts=ignore)
+    except IntegrityError:
+        if must or connections[using].vendor == "postgresql":
+            raise
+        return None
+    return pk
 
 
 def _row(
@@ -142,6 +180,32 @@ def _row(
     )
 
 
+def _resubmit(
+    row: ModerationState, document: Document, facts: Mapping[str, Any], using: str
+) -> None:
+    def resubmitted(new: Any) -> Any:
+        return ModerationState.objects.using(using).filter(
+            pk=new.pk
+        ), ModerationState.objects.another_text(
+            new.content_hash,
+            new.hash_key,
+            author_key=new.author_key,
+            priority=new.priority,
+        )
+
+    content_hash, hash_key = document.hash()
+    statements.update(
+        "resubmit",
+        using,
+        resubmitted,
+        pk=row.pk,
+        content_hash=content_hash,
+        hash_key=hash_key,
+        author_key=facts["author_key"],
+        priority=facts["priority"] + EDIT,
+    )
+
+
 def _update(
     row: ModerationState,
     document: Document,
@@ -154,13 +218,7 @@ def _update(
     same = document.matches(row.content_hash, row.hash_key)
     author_key = facts["author_key"]
     if not same:
-        content_hash, hash_key = document.hash()
-        states.resubmit(
-            content_hash,
-            hash_key,
-            author_key=author_key,
-            priority=facts["priority"] + EDIT,
-        )
+        _resubmit(row, document, facts, using)
         if moderated:
             return True
         row.state = "pending"

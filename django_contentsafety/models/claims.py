@@ -17,6 +17,7 @@ from uuid import uuid4
 from django.db import OperationalError, connections, models, transaction
 from django.db.models import Case, F, Q, When
 
+from . import statements
 from .fields import DbNow
 
 if TYPE_CHECKING:
@@ -97,9 +98,13 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
 
     def renew(self, row: ModerationState, lease: float) -> bool:
         """Prolong the lease; False where the row is another's, or another text."""
-        return bool(
-            self.owned(row).update(lease_until=DbNow() + timedelta(seconds=lease))
-        )
+
+        def renewed(owner: Any) -> Any:
+            until = DbNow() + timedelta(seconds=lease)
+            return self._all().owned(owner), {"lease_until": until}
+
+        key = ("renew", lease)
+        return bool(statements.update(key, self.db, renewed, **_owner(row)))
 
     def keep(self, rows: Collection[ModerationState], lease: float) -> None:
         """Prolong the leases of a claim's rows that nobody else has locked."""
@@ -116,19 +121,28 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
             ids = list(free.values_list("pk", flat=True))
             self.filter(pk__in=ids).update(lease_until=until)
 
-    def complete(self, row: ModerationState, **decided: Any) -> bool:
+    def complete(
+        self, row: ModerationState, *, decision: str, decided_by: str, version: int
+    ) -> bool:
         """Write the decision. False where the row has moved on: nothing written."""
+
+        def decided(new: Any) -> Any:
+            return self._all().owned(new), {
+                "decision": new.decision,
+                "decided_by": new.decided_by,
+                "policy_version": new.version,
+                "decided_generation": new.generation,
+                "decided_at": DbNow(),
+                "exhausted_reason": "",
+                "last_error_code": "",
+                "lease_token": "",
+                "lease_until": None,
+                "state": "done",
+            }
+
+        values = {"decision": decision, "decided_by": decided_by, "version": version}
         return bool(
-            self.owned(row).update(
-                **decided,
-                decided_generation=row.generation,
-                decided_at=DbNow(),
-                exhausted_reason="",
-                last_error_code="",
-                lease_token="",
-                lease_until=None,
-                state="done",
-            )
+            statements.update("complete", self.db, decided, **values, **_owner(row))
         )
 
     def exhaust(self, row: ModerationState, reason: str) -> bool:
@@ -159,16 +173,22 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
             )
         )
 
-    def resubmit(self, content_hash: str, hash_key: str, **changes: Any) -> int:
+    def resubmit(self, content_hash: str, hash_key: str) -> int:
         """Another text: a new generation, pending from now on."""
-        return self.update(
+        return self.update(**self.another_text(content_hash, hash_key))
+
+    def another_text(
+        self, content_hash: str, hash_key: str, **changes: Any
+    ) -> dict[str, Any]:
+        """The columns of a row that is about another text from now on."""
+        return {
             **changes,
-            generation=F("generation") + 1,
-            round=0,
-            content_hash=content_hash,
-            hash_key=hash_key,
+            "generation": F("generation") + 1,
+            "round": 0,
+            "content_hash": content_hash,
+            "hash_key": hash_key,
             **self.afresh(),
-        )
+        }
 
     @staticmethod
     def afresh() -> dict[str, Any]:
@@ -203,7 +223,7 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
             if len(ids) < SPREAD:
                 return count
 
-    def owned(self, row: ModerationState) -> StateQuerySet:
+    def owned(self, row: Any) -> StateQuerySet:
         """``row``, if this worker's claim and the text it read still stand."""
         return self.filter(
             pk=row.pk,
@@ -211,6 +231,10 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
             lease_token=row.lease_token,
             state="leased",
         )
+
+    def _all(self) -> StateQuerySet:
+        """For what is compiled once: a filter of this queryset is no part of it."""
+        return type(self)(self.model, using=self.db)
 
     def _pick(self, reach: int, limit: int) -> list[tuple[int, int]]:
         """(id, crashes) of at most ``reach`` due rows, first served first; what waits
@@ -250,3 +274,12 @@ def _apart(due: Sequence[tuple[int, int]]) -> list[int]:
     if due and due[0][1]:
         return [due[0][0]]
     return [pk for pk, crashes in due if not crashes]
+
+
+def _owner(row: ModerationState) -> dict[str, Any]:
+    """What ``owned`` compares."""
+    return {
+        "pk": row.pk,
+        "generation": row.generation,
+        "lease_token": row.lease_token,
+    }
