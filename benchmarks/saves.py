@@ -33,7 +33,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from .site.models import Historic, Moderated, Plain
 
     models = {"plain": Plain, "moderated": Moderated, "history": Historic}
-    chance = random.Random(options.seed)  # noqa: S311
+    chance = random.Random(options.seed)
     ratios: dict[str, dict[str, list[float]]] = {
         kind: {name: [] for name in models if name != "plain"} for kind in KINDS
     }

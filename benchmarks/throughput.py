@@ -45,7 +45,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     from .site.moderation import POLICY
 
     category.train(POLICY)
-    chance = random.Random(options.seed)  # noqa: S311
+    chance = random.Random(options.seed)
     rates: dict[str, dict[int, list[float]]] = {
         "tasks": {1: [], 2: []},
         "texts": {1: [], 2: []},
@@ -148,9 +148,7 @@ def _queue() -> Iterator[Any]:
 def _worker(queue: str, processes: int) -> Iterator[None]:
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.worker", "worker"]
     command += ["-c", str(processes), "-Q", queue, "-n", f"{queue}@%h", "-l", "ERROR"]
-    process = subprocess.Popen(  # noqa: S603
-        command, cwd=reports.ROOT, stdout=subprocess.DEVNULL
-    )
+    process = subprocess.Popen(command, cwd=reports.ROOT, stdout=subprocess.DEVNULL)
     try:
         yield
     finally:
