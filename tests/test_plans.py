@@ -14,7 +14,9 @@ from django.test.utils import CaptureQueriesContext
 
 from benchmarks import plans
 from django_contentsafety import visible
+from django_contentsafety.flows import reconcile
 from django_contentsafety.models import Coverage, DbNow, ModerationState
+from django_contentsafety.registry import registry
 from tests.policies import make_policy
 from tests.testapp.models import Comment
 
@@ -96,3 +98,14 @@ def test_a_page_looks_its_states_up_one_by_one(history: str, covered: bool) -> N
     assert once in shape
     # SQLite says SCAN of the objects, which it reads in the order of their keys.
     assert "SCAN" in shape or not reads_all(shape), shape
+
+
+def test_a_complete_coverage_asks_for_no_backfill(history: str) -> None:
+    """In a round of everything that question would go through all that waits."""
+    Coverage.objects.using(history).update(
+        pass_started_at=DbNow(), pass_ended_at=DbNow(), completed_at=DbNow()
+    )
+    with CaptureQueriesContext(connections[history]) as queries:
+        reconcile.reconcile(history, only=registry.get(Comment))
+    asked = [query["sql"] for query in queries if "moderationstate" in query["sql"]]
+    assert asked == []

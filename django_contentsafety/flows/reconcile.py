@@ -90,11 +90,11 @@ def _running(label: str, slug: str, using: str) -> Coverage | None:
         cursor="", checked=0, found=0, pass_started_at=DbNow(), pass_ended_at=None
     )
     # A pass has seen every object; what it found must be judged before an object
-    # without a state can be taken for one that hides.
-    if not _backfill(label, slug, using).exists():
-        mine.filter(pass_ended_at__isnull=False, completed_at__isnull=True).update(
-            completed_at=DbNow()
-        )
+    # without a state can be taken for one that hides. Asked only where it matters:
+    # in a round of everything the answer is far away.
+    seen_all = mine.filter(pass_ended_at__isnull=False, completed_at__isnull=True)
+    if seen_all.exists() and not _backfill(label, slug, using).exists():
+        seen_all.update(completed_at=DbNow())
     return mine.filter(pass_ended_at__isnull=True).first()
 
 
