@@ -7,6 +7,7 @@ at 10⁷ rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -14,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from benchmarks import plans
 from django_contentsafety import visible
-from django_contentsafety.flows import reconcile
+from django_contentsafety.flows import invariants, reconcile, upkeep
 from django_contentsafety.models import Coverage, DbNow, ModerationState
 from django_contentsafety.registry import registry
 from tests.policies import make_policy
@@ -109,3 +110,28 @@ def test_a_complete_coverage_asks_for_no_backfill(history: str) -> None:
         reconcile.reconcile(history, only=registry.get(Comment))
     asked = [query["sql"] for query in queries if "moderationstate" in query["sql"]]
     assert asked == []
+
+
+@pytest.mark.parametrize("ask", [upkeep.free_leases, upkeep.exhaust_old])
+def test_a_sweep_reads_what_waits(history: str, ask: Any) -> None:
+    for shape in shapes(history, lambda: ask(history, upkeep.SweepCounts())):
+        assert "contentsafety_state_" in shape
+        assert not reads_all(shape), shape
+
+
+@pytest.mark.parametrize(
+    "name", ["expired_leases", "oldest_wait", "bulk_backlog", "exhausted", "heartbeat"]
+)
+def test_a_check_reads_what_waits(history: str, name: str) -> None:
+    for shape in shapes(history, lambda: invariants.ROW_FACTS[name](history)):
+        assert "contentsafety_state_" in shape
+        assert not reads_all(shape), shape
+
+
+def test_in_a_round_the_heartbeat_reads_no_more(history: str) -> None:
+    """All rows wait then, since a moment ago: none of them is read."""
+    states = ModerationState.objects.using(history)
+    states.update(state="pending", priority=20, round=1, first_pending_at=DbNow())
+    analyze(history)
+    (shape,) = shapes(history, lambda: invariants.ROW_FACTS["heartbeat"](history))
+    assert "contentsafety_state_wait" in shape

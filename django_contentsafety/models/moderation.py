@@ -108,9 +108,12 @@ class ModerationState(ObjectRow):
                 fields=["state", "priority", "available_at"],
                 name="contentsafety_state_due",
             ),
+            # Who has waited longest; and, by its first column, the few leased ones.
             models.Index(
-                fields=["state", "lease_until"], name="contentsafety_state_lease"
+                fields=["state", "first_pending_at"], name="contentsafety_state_wait"
             ),
+            # The cases a person looks through, the newest first.
+            models.Index(fields=["decision", "id"], name="contentsafety_state_queue"),
         ]
 
     def __str__(self) -> str:
