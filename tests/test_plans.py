@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connections
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from benchmarks import plans
 from django_contentsafety import visible
+from django_contentsafety.admin import counting
 from django_contentsafety.flows import invariants, reconcile, upkeep
 from django_contentsafety.models import Coverage, DbNow, ModerationState
 from django_contentsafety.registry import registry
@@ -101,17 +104,6 @@ def test_a_page_looks_its_states_up_one_by_one(history: str, covered: bool) -> N
     assert "SCAN" in shape or not reads_all(shape), shape
 
 
-def test_a_complete_coverage_asks_for_no_backfill(history: str) -> None:
-    """In a round of everything that question would go through all that waits."""
-    Coverage.objects.using(history).update(
-        pass_started_at=DbNow(), pass_ended_at=DbNow(), completed_at=DbNow()
-    )
-    with CaptureQueriesContext(connections[history]) as queries:
-        reconcile.reconcile(history, only=registry.get(Comment))
-    asked = [query["sql"] for query in queries if "moderationstate" in query["sql"]]
-    assert asked == []
-
-
 @pytest.mark.parametrize("ask", [upkeep.free_leases, upkeep.exhaust_old])
 def test_a_sweep_reads_what_waits(history: str, ask: Any) -> None:
     for shape in shapes(history, lambda: ask(history, upkeep.SweepCounts())):
@@ -135,3 +127,54 @@ def test_in_a_round_the_heartbeat_reads_no_more(history: str) -> None:
     analyze(history)
     (shape,) = shapes(history, lambda: invariants.ROW_FACTS["heartbeat"](history))
     assert "contentsafety_state_wait" in shape
+
+
+def test_a_complete_coverage_asks_for_no_backfill(history: str) -> None:
+    """In a round of everything that question would go through all that waits."""
+    Coverage.objects.using(history).update(
+        pass_started_at=DbNow(), pass_ended_at=DbNow(), completed_at=DbNow()
+    )
+    with CaptureQueriesContext(connections[history]) as queries:
+        reconcile.reconcile(history, only=registry.get(Comment))
+    asked = [query["sql"] for query in queries if "moderationstate" in query["sql"]]
+    assert asked == []
+
+
+@pytest.mark.parametrize("query", ["decision=review", ""])
+def test_a_page_of_the_admin_reads_an_index(
+    query: str, client: Client, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(counting, "MOST", 100)
+    make_policy()
+    states = ModerationState.objects
+    states.bulk_create(
+        ModerationState(
+            model="testapp.comment",
+            object_key=str(number),
+            policy="comments",
+            content_hash="h",
+            hash_key="k",
+            state="exhausted" if number % 100 == 1 else "done",
+            decision="review" if number % 100 == 2 else "allow",
+            decided_generation=1,
+            available_at=DbNow(),
+            first_pending_at=DbNow(),
+            created_at=DbNow(),
+        )
+        for number in range(ROWS)
+    )
+    analyze("default")
+    client.force_login(User.objects.create_superuser("somebody"))
+    found: list[Any] = []
+
+    def open_page() -> None:
+        path = f"/admin/contentsafety/moderationstate/?{query}"
+        found.append(client.get(path))
+
+    all_shapes = shapes("default", open_page)
+    if query:
+        assert all("contentsafety_state_queue" in shape for shape in all_shapes)
+        assert "20 moderations" in found[0].content.decode()
+    else:
+        # Counted to the bound, and the list itself in the order of its key.
+        assert "more than 100 moderations" in found[0].content.decode()

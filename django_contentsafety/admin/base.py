@@ -25,6 +25,7 @@ from django.utils.translation import gettext as _
 from ..documents import user_key
 from ..engine.errors import EngineError
 from ..exceptions import InvalidProvider, InvalidTransition, RefusedError
+from .counting import BoundedPaginator
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin, TabularInline
@@ -236,6 +237,9 @@ class ReadOnlyAdmin(SafetyAdmin[M]):
     actions: Sequence[Any] | None = ()
     show_full_result_count = False
     list_per_page = 50
+    paginator = BoundedPaginator
+    #: By number alone, which is by age too: no other column's order has an index.
+    sortable_by = ("pk", "shows_key")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
