@@ -14,7 +14,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help test chaos model demo screenshots lint types check clean
+.PHONY: help test chaos model demo screenshots lint types check clean bench tables
 .DELETE_ON_ERROR:
 
 help: ## list what can be made
@@ -37,6 +37,14 @@ model: .venv/.test ## search the state machine for longer (EXAMPLES=20000 STEPS=
 	MODEL_PARTS=build/model MODEL_EXAMPLES=$(EXAMPLES) MODEL_STEPS=$(STEPS) MODEL_SEED=$(or $(SEED),1) MODEL_SHARDS=$$(nproc) \
 		$(BIN)/python -m pytest -n auto tests/model; status=$$?; \
 		$(BIN)/python -m tests.model.report build/model reports/model.json; exit $$status
+
+bench: .venv/.bench ## measure saves, throughput and quota (minutes; needs the servers)
+	for program in saves throughput quota; do $(BIN)/python -m benchmarks.$$program || exit 1; done
+	$(BIN)/python -m benchmarks.figures
+
+tables: .venv/.bench ## measure tables of up to 10^7 rows and rounds of 10^5 (half an hour, 20 GB)
+	for program in tables rounds; do $(BIN)/python -m benchmarks.$$program || exit 1; done
+	$(BIN)/python -m benchmarks.figures
 
 lint: .venv/.dev ## check style, templates and the import layers
 	$(BIN)/ruff check .

@@ -1,0 +1,222 @@
+"""Copy the figures of ``reports/*.json`` into the marked places of the documents.
+
+A place is ``<!-- figures: NAME -->`` … ``<!-- end -->``. A test fails where a document
+and a report differ.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from .reports import REPORTS, ROOT
+
+PLACE = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
+NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
+
+
+def main() -> None:
+    for document in documents():
+        text = document.read_text(encoding="utf-8")
+        new = filled(text)
+        if new != text:
+            document.write_text(new, encoding="utf-8")
+            print(f"Wrote {document.relative_to(ROOT)}.")
+
+
+def documents() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def filled(text: str) -> str:
+    """The document with the figures as the reports have them."""
+    return PLACE.sub(lambda place: f"{place[1]}{_block(place[2])}{place[3]}", text)
+
+
+def _block(name: str) -> str:
+    program = name.split("-")[0]
+    report = json.loads((REPORTS / f"{program}.json").read_text(encoding="utf-8"))
+    return "\n" + "\n".join(BLOCKS[name](report)) + "\n\n"
+
+
+def _when(report: dict[str, Any]) -> str:
+    machine = report["machine"]
+    servers = ", ".join(
+        f"{NAMES[name]} {_number(of['server'])}"
+        for name, of in report["databases"].items()
+    )
+    return (
+        f"{report['date']}, {machine['cores']} cores ({machine['processor']}), "
+        f"Python {machine['python']}, Django {machine['django']}, {servers}."
+    )
+
+
+def _number(server: str) -> str:
+    found = re.search(r"\d+(\.\d+)+", server)
+    return found[0] if found else server
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    head = list(head)
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(str(cell) for cell in line) + " |" for line in lines]
+
+
+def _range(of: dict[str, float]) -> str:
+    return f"{of['median']:g} ({of['min']:g}–{of['max']:g})"
+
+
+def saves(report: dict[str, Any]) -> list[str]:
+    of = report["databases"]
+    rows = [
+        [
+            f"{kind}, {words}",
+            *(_range(of[name]["ratio_to_bare"][kind][model]) for name in of),
+        ]
+        for kind in next(iter(of.values()))["ratio_to_bare"]
+        for model, words in (
+            ("moderated", "moderated"),
+            ("history", "django-simple-history"),
+        )
+    ]
+    bare = [
+        [
+            f"{kind}, bare, ms",
+            *(f"{of[name]['bare_ms'][kind]['median']:g}" for name in of),
+        ]
+        for kind in next(iter(of.values()))["bare_ms"]
+    ]
+    head = ["a save", *(NAMES[name] for name in of)]
+    return [*_table(head, [*rows, *bare]), "", _when(report)]
+
+
+def throughput(report: dict[str, Any]) -> list[str]:
+    (of,) = report["databases"].values()
+    rates, ratios = of["a_second"], of["texts_over_tasks"]
+    rows = [
+        [n, _range(rates["texts"][n]), _range(rates["tasks"][n]), _range(ratios[n])]
+        for n in ratios
+    ]
+    head = ["worker processes", "texts a second", "empty tasks a second", "ratio"]
+    grown = of["two_over_one"]
+    return [
+        *_table(head, rows),
+        "",
+        f"A second process: {_range(grown['texts'])} times the texts, "
+        f"{_range(grown['tasks'])} times the empty tasks.",
+        "",
+        _when(report),
+    ]
+
+
+def quota(report: dict[str, Any]) -> list[str]:
+    rows = [
+        [
+            NAMES[name],
+            limit,
+            of["granted"],
+            of["granted_a_second"],
+            f"{of['most_in_any_second']} of {of['promised_in_any_second']}",
+            of["broken"],
+        ]
+        for name, found in report["databases"].items()
+        for limit, of in found["limits"].items()
+    ]
+    head = ["database", "limit", "granted", "a second after the burst"]
+    head += ["most in any second, of promised", "stretches with more than promised"]
+    return [*_table(head, rows), "", _when(report)]
+
+
+#: What is asked of long tables, in words.
+WORDS = {
+    "claim": "claim 50 texts",
+    "free_leases": "sweep: free what dead workers held",
+    "exhaust_old": "sweep: what waited too long",
+    "reconcile_step": "sweep: reconcile 500 objects",
+    "orphans_step": "sweep: look for 500 objects that are gone",
+    "purge_a_day": "purge a day (5,000 results)",
+    "check": "`contentsafety_check`, all of it",
+    "first_page": "`visible()`, a page of 50",
+    "first_page_uncovered": "the same while coverage is incomplete",
+    "far_page": "`visible()`, page 1,000 by offset",
+    "far_page_by_key": "page 1,000 by key",
+    "admin_all": "admin: the list of moderations",
+    "admin_held": "admin: the cases held for review",
+    "admin_exhausted": "admin: what could not be checked",
+    "count": "`visible().count()`",
+    "would_have_hidden": "“would have hidden”, before going live",
+}
+
+
+def _questions(report: dict[str, Any], shape: str, only: Iterable[str]) -> list[str]:
+    lines: list[str] = []
+    of = report["databases"]
+    sizes = {name: list(found[shape]["claim"]["ms"]) for name, found in of.items()}
+    head = ["milliseconds"]
+    head += [f"{NAMES[name]} {int(size):,}" for name in of for size in (sizes[name])]
+    rows = [
+        [
+            WORDS[question],
+            *(
+                f"{of[name][shape][question]['ms'][size]:.3g}"
+                if of[name][shape][question]["ms"][size] < 1000
+                else f"{of[name][shape][question]['ms'][size]:,.0f}"
+                for name in of
+                for size in sizes[name]
+            ),
+        ]
+        for question in next(iter(of.values()))[shape]
+        if question in only
+    ]
+    return [*lines, *_table(head, rows), "", _when(report)]
+
+
+def tables(report: dict[str, Any]) -> list[str]:
+    return _questions(report, "history", set(WORDS) - {*SLOW})
+
+
+#: What no index makes flat.
+SLOW = ("count", "far_page", "far_page_by_key", "would_have_hidden")
+
+
+def tables_slow(report: dict[str, Any]) -> list[str]:
+    return _questions(report, "history", SLOW)
+
+
+def tables_round(report: dict[str, Any]) -> list[str]:
+    return _questions(report, "round", WORDS)
+
+
+def rounds(report: dict[str, Any]) -> list[str]:
+    (of,) = report["databases"].values()
+    again, first = of["round"], of["first_day"]
+    return [
+        f"- A round: {again['put_up']:,} texts analyzed again while "
+        f"{again['observations']:,} observations of {again['visible_at_first']:,} "
+        f"visible ones were made: **{again['hidden']} hidden**; of "
+        f"{again['by_persons']:,} decisions of persons **{again['persons_changed']} "
+        "changed**.",
+        f"- A first day: {first['rows']:,} old texts, {first['observations']:,} "
+        f"observations: **{first['hidden']} hidden without a decision of their own**; "
+        f"in the end {first['hidden_in_the_end']:,} were hidden, and "
+        f"{first['decided_against']:,} decided against.",
+        "",
+        _when(report),
+    ]
+
+
+BLOCKS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "saves": saves,
+    "throughput": throughput,
+    "quota": quota,
+    "tables": tables,
+    "tables-slow": tables_slow,
+    "tables-round": tables_round,
+    "rounds": rounds,
+}
+
+if __name__ == "__main__":
+    main()
