@@ -38,8 +38,8 @@ model: .venv/.test ## search the state machine for longer (EXAMPLES=20000 STEPS=
 		$(BIN)/python -m pytest -n auto tests/model; status=$$?; \
 		$(BIN)/python -m tests.model.report build/model reports/model.json; exit $$status
 
-bench: .venv/.bench ## measure saves, throughput and quota (minutes; needs the servers)
-	for program in saves throughput quota; do $(BIN)/python -m benchmarks.$$program || exit 1; done
+bench: .venv/.bench ## measure saves, wake-ups, throughput and quota (minutes; needs the servers)
+	for program in saves wakes throughput quota; do $(BIN)/python -m benchmarks.$$program || exit 1; done
 	$(BIN)/python -m benchmarks.figures
 
 tables: .venv/.bench ## measure tables of up to 10^7 rows and rounds of 10^5 (half an hour, 20 GB)

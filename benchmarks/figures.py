@@ -112,6 +112,33 @@ def throughput(report: dict[str, Any]) -> list[str]:
     ]
 
 
+#: What a broker can be.
+TROUBLES = {
+    "answers": "answers",
+    "refuses": "refuses connections",
+    "silent": "takes connections and is silent",
+    "drip": "sends a byte now and then",
+    "full": "lets no connection come about",
+}
+
+
+def wakes(report: dict[str, Any]) -> list[str]:
+    (of,) = report["databases"].values()
+    names = {"redis": "Redis", "amqp": "RabbitMQ"}
+    rows = [
+        [
+            f"{names[scheme]} {TROUBLES[trouble]}",
+            *(f"{at[key]:g}" for key in ("slowest_ms", "second_slowest_ms")),
+            f"{at['median_ms']:g}",
+            f"{at['callbacks_run']} of {at['saves']}",
+        ]
+        for scheme, found in of["brokers"].items()
+        for trouble, at in found.items()
+    ]
+    head = ["the broker", "slowest save, ms", "second slowest, ms", "median, ms"]
+    return [*_table([*head, "other apps' callbacks"], rows), "", _when(report)]
+
+
 def quota(report: dict[str, Any]) -> list[str]:
     rows = [
         [
@@ -212,6 +239,7 @@ BLOCKS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "saves": saves,
     "throughput": throughput,
     "quota": quota,
+    "wakes": wakes,
     "tables": tables,
     "tables-slow": tables_slow,
     "tables-round": tables_round,

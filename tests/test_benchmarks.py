@@ -51,6 +51,16 @@ def test_saves(tmp_path: Path) -> None:
     assert len(report["databases"]) == 1 + sum(map(servers.answers, servers.DATABASES))
 
 
+@pytest.mark.redis
+@pytest.mark.rabbitmq
+def test_wakes(tmp_path: Path) -> None:
+    found = run("wakes", tmp_path, "--number=5")["databases"]["sqlite"]["brokers"]
+    assert set(found) == {"redis", "amqp"}
+    for troubles in found.values():
+        assert set(troubles) == set(figures.TROUBLES)
+        assert all(at["callbacks_run"] == 5 for at in troubles.values())
+
+
 @pytest.mark.postgresql
 @pytest.mark.redis
 def test_throughput(tmp_path: Path) -> None:
