@@ -101,7 +101,7 @@ def throughput(report: dict[str, Any]) -> list[str]:
         for n in ratios
     ]
     head = ["worker processes", "texts a second", "empty tasks a second", "ratio"]
-    grown = of["two_over_one"]
+    grown = of["most_over_one"]
     return [
         *_table(head, rows),
         "",

@@ -29,13 +29,14 @@ ROUNDING = 0.1
 
 def main() -> None:
     parser = reports.arguments(__doc__ or "", seconds=10.0)
+    parser.add_argument("--databases", default=",".join(databases.NAMES))
     parser.add_argument("--ask", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.ask:
         _ask(options)
         return
     del options.ask
-    found = reports.on_each("quota", options, databases.NAMES, measure)
+    found = reports.on_each("quota", options, options.databases.split(","), measure)
     reports.write("quota", options, found, processes=PROCESSES)
     broken = [
         f"{name}, {limit}: {figures['broken']}"

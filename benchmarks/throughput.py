@@ -31,9 +31,9 @@ LOOK = 0.02
 
 
 def main() -> None:
-    options = reports.arguments(
-        __doc__ or "", rounds=3, texts=4000, tasks=4000, seed=1
-    ).parse_args()
+    parser = reports.arguments(__doc__ or "", rounds=3, texts=4000, tasks=4000, seed=1)
+    parser.add_argument("--processes", default="1,2")
+    options = parser.parse_args()
     if reason := servers.why_not("redis"):
         sys.exit(f"Nothing to measure: {reason}")
     found = reports.on_each("throughput", options, ["postgresql"], measure)
@@ -46,12 +46,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     category.train(POLICY)
     chance = random.Random(options.seed)
+    numbers = [int(number) for number in options.processes.split(",")]
     rates: dict[str, dict[int, list[float]]] = {
-        "tasks": {1: [], 2: []},
-        "texts": {1: [], 2: []},
+        kind: {number: [] for number in numbers} for kind in ("tasks", "texts")
     }
     for _ in range(options.rounds):
-        for processes in (1, 2):
+        for processes in numbers:
             rates["tasks"][processes].append(_tasks(options.tasks, processes))
             rates["texts"][processes].append(_texts(options.texts, processes, chance))
     return {
@@ -68,10 +68,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                     )
                 ]
             )
-            for n in (1, 2)
+            for n in numbers
         },
-        "two_over_one": {
-            kind: reports.spread([b / a for a, b in zip(of[1], of[2], strict=True)])
+        "most_over_one": {
+            kind: reports.spread(
+                [b / a for a, b in zip(of[numbers[0]], of[numbers[-1]], strict=True)]
+            )
             for kind, of in rates.items()
         },
     }
