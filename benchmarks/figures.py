@@ -227,7 +227,7 @@ def rounds(report: dict[str, Any]) -> list[str]:
         f"{again['by_persons']:,} decisions of persons **{again['persons_changed']} "
         "changed**.",
         f"- A first day: {first['rows']:,} old texts, {first['observations']:,} "
-        f"observations: **{first['hidden']} hidden without a decision of their own**; "
+        f"observations: **{first['hidden']} hidden before all were judged**; "
         f"in the end {first['hidden_in_the_end']:,} were hidden, and "
         f"{first['decided_against']:,} decided against.",
         "",

@@ -39,6 +39,9 @@ M = TypeVar("M", bound=Model)
 #: What a pass over existing objects submitted and nobody has judged yet: as unknown as
 #: an object without a state, until coverage is complete.
 UNKNOWN = Q(priority__gte=BULK, generation=1, decided_generation=0)
+#: What the first pass of all found: whatever a machine says of it, pages change once
+#: that pass is complete, and not one text after the other.
+FOUND_FIRST = Q(priority__gte=BULK, generation=1, round=0) & ~Q(decided_by="person")
 
 
 def visible(queryset: QuerySet[M], user: Any = None) -> QuerySet[M]:
@@ -60,15 +63,12 @@ def visible(queryset: QuerySet[M], user: Any = None) -> QuerySet[M]:
         )
         if not policies:
             continue
-        covered = set(
-            Coverage.objects.using(using)
-            .filter(
-                model=moderation.label,
-                policy__in=documents,
-                completed_at__isnull=False,
-            )
-            .values_list("policy", flat=True)
+        coverage = Coverage.objects.using(using).filter(
+            model=moderation.label, policy__in=documents
         )
+        passes = list(coverage.values_list("policy", "completed_at", "was_complete"))
+        covered = {slug for slug, completed_at, _ in passes if completed_at}
+        settled = {slug for slug, _, was_complete in passes if was_complete}
         key = OuterRef(moderation.model._meta.pk.attname)
         rows = ModerationState.objects.filter(
             model=moderation.label,
@@ -80,7 +80,7 @@ def visible(queryset: QuerySet[M], user: Any = None) -> QuerySet[M]:
                 policy.on_unknown == Policy.Unknown.SHOW and policy.slug not in covered
             )
             if open_to_all:
-                shown |= UNKNOWN
+                shown |= UNKNOWN if policy.slug in settled else FOUND_FIRST
             # No EXISTS: PostgreSQL makes a join of it, expects few matches and reads
             # both tables for a page of 50. A value it looks up row by row.
             says = rows.filter(policy=policy.slug).values_list(

@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Concat
 from django.test import override_settings
 from hypothesis import example, given, strategies as st
 
-from django_contentsafety import checks
+from django_contentsafety.checks import registrations
 from django_contentsafety.documents import (
     JOIN,
     Document,
@@ -226,7 +226,7 @@ def test_a_key_is_what_the_database_casts_it_to(using, case):
 
 def test_every_kind_of_key_that_the_checks_accept_has_a_case():
     kinds = {type(model._meta.pk) for model, _ in KEYS.values()}
-    for accepted in checks.KEY_FIELDS:
+    for accepted in registrations.KEY_FIELDS:
         assert any(issubclass(kind, accepted) for kind in kinds), accepted
 
 

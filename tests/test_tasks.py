@@ -389,12 +389,12 @@ def test_a_drain_that_fails_takes_no_text_along(
     """Celery, its result back-end and error reporters keep a task's exception, some
     with the locals of all its frames."""
 
-    def cut_off(plan: Any, cases: Any, **options: Any) -> None:
+    def cut_off(cases: Any, plans: Any, **options: Any) -> None:
         text = cases[0].document.text
         raise OperationalError(f"connection lost over {text}")
 
     Comment.objects.using(using).create(body="CANARY")
-    monkeypatch.setattr(moderate, "_ask", cut_off)
+    monkeypatch.setattr(moderate, "ask", cut_off)
     with pytest.raises(TaskFailed) as caught:
         tasks.drain_task(using)
     told = traceback.TracebackException.from_exception(

@@ -94,7 +94,7 @@ def _running(label: str, slug: str, using: str) -> Coverage | None:
     # in a round of everything the answer is far away.
     seen_all = mine.filter(pass_ended_at__isnull=False, completed_at__isnull=True)
     if seen_all.exists() and not _backfill(label, slug, using).exists():
-        seen_all.update(completed_at=DbNow())
+        seen_all.update(completed_at=DbNow(), was_complete=True)
     return mine.filter(pass_ended_at__isnull=True).first()
 
 

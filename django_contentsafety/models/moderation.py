@@ -239,6 +239,8 @@ class Coverage(models.Model):
     #: Set once a pass has seen every object and all it found is decided; NULL =
     #: incomplete: objects without a state are unknown, not suspect.
     completed_at = models.DateTimeField(null=True, blank=True)
+    #: Whether that was ever so. Until then no page changes by what a pass found.
+    was_complete = models.BooleanField(default=False)
 
     class Meta:
         verbose_name = _("coverage")

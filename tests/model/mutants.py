@@ -8,6 +8,7 @@ be left out without harm. A mutant takes away all that guards one promise.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import F, Q
@@ -16,7 +17,7 @@ from pytest import MonkeyPatch
 from django_contentsafety import receivers
 from django_contentsafety.documents import Document
 from django_contentsafety.flows import completing, rounds, upkeep
-from django_contentsafety.models import ModerationState, claims
+from django_contentsafety.models import DbNow, ModerationState, claims
 from django_contentsafety.models.claims import StateQuerySet
 from tests.testapp.models import Bulletin, Comment
 
@@ -33,8 +34,22 @@ def mutant(function: Mutant) -> Mutant:
 def complete_compares_the_token_alone(monkeypatch: MonkeyPatch) -> None:
     """And an edit leaves the lease to its worker: the generation is nobody's guard."""
 
-    def owned(self: StateQuerySet, row: ModerationState) -> StateQuerySet:
-        return self.filter(pk=row.pk, lease_token=row.lease_token)
+    def renew(self: StateQuerySet, row: ModerationState, lease: float) -> bool:
+        mine = self.filter(pk=row.pk, lease_token=row.lease_token)
+        return bool(mine.update(lease_until=DbNow() + timedelta(seconds=lease)))
+
+    def complete(self: StateQuerySet, row: ModerationState, **decided: Any) -> bool:
+        mine = self.filter(pk=row.pk, lease_token=row.lease_token)
+        return bool(
+            mine.update(
+                **decided,
+                decided_generation=row.generation,
+                decided_at=DbNow(),
+                lease_token="",
+                lease_until=None,
+                state="done",
+            )
+        )
 
     def resubmit(
         self: StateQuerySet, content_hash: str, hash_key: str, **changes: Any
@@ -43,7 +58,8 @@ def complete_compares_the_token_alone(monkeypatch: MonkeyPatch) -> None:
         self.exclude(state="leased").update(**self.afresh())
         return self.update(generation=F("generation") + 1, **changes)
 
-    monkeypatch.setattr(StateQuerySet, "owned", owned)
+    monkeypatch.setattr(StateQuerySet, "renew", renew)
+    monkeypatch.setattr(StateQuerySet, "complete", complete)
     monkeypatch.setattr(StateQuerySet, "resubmit", resubmit)
 
 

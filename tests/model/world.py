@@ -132,6 +132,7 @@ def cover() -> None:
             pass_started_at=DbNow(),
             pass_ended_at=DbNow(),
             completed_at=DbNow(),
+            was_complete=True,
         )
         for kind in KINDS
         for slug in registry.get(kind).documents
