@@ -235,11 +235,73 @@ def rounds(report: dict[str, Any]) -> list[str]:
     ]
 
 
+#: What a storm is judged by, in words; with how many of what.
+JUDGED = {
+    "lost": "lost",
+    "stale": "stale",
+    "double_actions": "double",
+    "rolled_back_moderated": "rolled back",
+    "errors_to_users": "errors to users",
+    "shown_bad": "shown",
+}
+
+
+def chaos(report: dict[str, Any]) -> list[str]:
+    """``tests.chaos`` wrote it: its shape is another than these programs' own."""
+    storms = report["scenarios"].values()
+    naive = [storm["naive_control"] for storm in storms]
+    rows: list[list[object]] = [["saves", *(f"{s['saves']:,}" for s in storms)]]
+    rows += [
+        [f"**{words}**", *(f"**{s[name]}** of {s['of'][name]:,}" for s in storms)]
+        for name, words in JUDGED.items()
+    ]
+    rows.append(["**canary**", *(f"**{s['canary_hits']}**" for s in storms)])
+    rows += [
+        [f"kills: {kind.replace('_', ' ')}", *(s["kills"][kind] for s in storms)]
+        for kind in next(iter(storms))["kills"]
+    ]
+    rows += [
+        [words, *(_seconds(s[name], *quantiles) for s in storms)]
+        for name, words, quantiles in (
+            ("recovery_seconds", "recovery, s: p50, p95, max", ("p50", "p95", "max")),
+            ("save_seconds", "a save, s: p50, p99, max", ("p50", "p99", "max")),
+            (
+                "save_seconds_while_broker_down",
+                "a save while the broker is down",
+                ("p50", "p99", "max"),
+            ),
+        )
+    ]
+    rows.append(
+        ["the textbook way: lost", *(f"{n['lost']} of {n['texts']:,}" for n in naive)]
+    )
+    rows.append(
+        [
+            "the textbook way: errors to users",
+            *(f"{n['errors_to_users']} of {n['saves']:,}" for n in naive),
+        ]
+    )
+    head = ["", *(storm["broker"] for storm in storms)]
+    when = f"{report['date'][:10]}, commit {report['commit']}, seed {report['seed']}"
+    versions = report["versions"]
+    return [
+        *_table(head, rows),
+        "",
+        f"{when}, Django {versions['django']}, Celery {versions['celery']}, "
+        f"{next(iter(storms))['database']}; {report['clocks']}.",
+    ]
+
+
+def _seconds(of: dict[str, float], *quantiles: str) -> str:
+    return ", ".join(f"{of[quantile]:.3g}" for quantile in quantiles)
+
+
 BLOCKS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "saves": saves,
     "throughput": throughput,
     "quota": quota,
     "wakes": wakes,
+    "chaos": chaos,
     "tables": tables,
     "tables-slow": tables_slow,
     "tables-round": tables_round,

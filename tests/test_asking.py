@@ -30,6 +30,7 @@ from django_contentsafety.models import (
     ProviderBudget,
     ProviderHealth,
 )
+from django_contentsafety.models.budgets import Budget
 from django_contentsafety.models.claims import StateQuerySet
 from django_contentsafety.models.health import ANSWERS, REFUSED_SHARE
 from django_contentsafety.providers.base import Asked
@@ -320,13 +321,24 @@ def test_a_refused_text_now_and_then_is_the_text_s_fault(
 
     script(answer)
     for number in range(200):
-        body = "odd" if number % 5 == 0 else "fine"
+        body = "odd" if number % 10 == 0 else "fine"
         Comment.objects.using(using).create(body=body)
     while drain(using).claimed:
         pass
     found = [state.exhausted_reason for state in states(using)]
-    assert found.count("content") == 40
-    assert found.count("") == 160
+    assert found.count("content") == 20
+    assert found.count("") == 180
+
+
+def test_the_share_of_refused_texts_is_that_of_the_last_answers() -> None:
+    """However the batches fall: 14 of 49, then 15 of 50, are never more than 30 %."""
+    health, budget = ProviderHealth.objects, Budget("p")
+    assert not health.refused(budget, 14, 49)
+    assert not health.refused(budget, 15, 50)
+    # Nothing but refusals, after a long time of none.
+    health.succeeded(budget, "", answers=10_000)
+    assert not health.refused(budget, 15, 15)
+    assert health.refused(budget, 1, 1)
 
 
 def test_a_missing_category_stops_its_policy_alone(using: str, settings: Any) -> None:

@@ -207,11 +207,11 @@ def _note(
         if throttled:
             # Told to one, heard by all.
             ProviderBudget.objects.pause(budget, max(throttled))
-        if refused and ProviderHealth.objects.refused(budget, refused):
+        if refused and ProviderHealth.objects.refused(budget, refused, good + refused):
             suspect = True
             _open(budget, "config")
         else:
-            _note_breaker(budget, token, codes, good, size)
+            _note_breaker(budget, token, codes, good, size, counted=bool(refused))
     if not suspect:
         return list(answers)
     words = "It refuses so many texts that the settings must be wrong."
@@ -220,13 +220,20 @@ def _note(
 
 
 def _note_breaker(
-    budget: Budget, token: str, codes: Sequence[str], good: int, size: int
+    budget: Budget,
+    token: str,
+    codes: Sequence[str],
+    good: int,
+    size: int,
+    *,
+    counted: bool,
 ) -> None:
     health = ProviderHealth.objects
     unwell = [code for code in codes if code in UNWELL]
     # Also a refusal is an answer, if only about this text.
     others = sum(code in ("content", "missing", "conflict") for code in codes)
     answered = ceil(good / size) + others
+    answers = 0 if counted else good + others
     if "gone" in codes:
         health.latch(budget, "gone")
         logger.error("The provider %s is gone.", budget.provider)
@@ -239,10 +246,10 @@ def _note_breaker(
             unwell[-1],
             len(unwell),
             good=answered,
-            answers=good + others,
+            answers=answers,
         )
     elif answered:
-        health.succeeded(budget, token, answered, good + others)
+        health.succeeded(budget, token, answered, answers)
     else:
         health.leave(budget, token)
 

@@ -97,15 +97,19 @@ class HealthQuerySet(models.QuerySet["ProviderHealth"]):
             probe_until=None,
         )
 
-    def refused(self, budget: Budget, refusals: int) -> bool:
-        """Count refused texts; True where they are too many of the last answers."""
+    def refused(self, budget: Budget, refusals: int, answers: int) -> bool:
+        """Count ``answers``, so many of which refused a text; True where they are too
+        many of the last ones."""
         row = self.filter(**budget.names())
         if not row.exists():
             self.get_or_create(**budget.names())
-        too_many = Q(refusals__gt=ANSWERS * REFUSED_SHARE)
+        too_many = Q(
+            refusals__gt=ANSWERS * REFUSED_SHARE,
+            refusals__gte=F("answers") * REFUSED_SHARE,
+        )
         # A suspicion stays until a probe is answered.
         row.filter(answers__gte=ANSWERS).exclude(too_many).update(answers=0, refusals=0)
-        row.update(refusals=F("refusals") + refusals)
+        row.update(refusals=F("refusals") + refusals, answers=F("answers") + answers)
         return row.filter(too_many).exists()
 
     def failed(
