@@ -67,7 +67,7 @@ def parse_jsonl(
     raises for what the data hold. Memory: the samples, and one line at a time; a line
     over `max_line_bytes` is skipped unread, and nothing is read past `max_bytes`.
     """
-    collected = _Collected()
+    collected = Collected()
     try:
         for number, line in numbered_lines(data, max_line_bytes, max_bytes):
             if number == 1 and line is not None:
@@ -98,7 +98,7 @@ def write_jsonl(samples: Iterable[Sample]) -> bytes:
     lines = []
     for number, sample in enumerate(samples, start=1):
         try:
-            _check_text(sample.text)
+            check_text(sample.text)
         except SampleError as error:
             error.line = number
             raise
@@ -107,7 +107,9 @@ def write_jsonl(samples: Iterable[Sample]) -> bytes:
     return "".join(lines).encode()
 
 
-class _Collected:
+class Collected:
+    """What a reader has found so far: samples, each text once, and errors."""
+
     def __init__(self) -> None:
         self.samples: list[tuple[int, Sample]] = []
         self.errors: list[SampleError] = []
@@ -115,6 +117,7 @@ class _Collected:
         self.seen: dict[str, tuple[int, bool]] = {}
 
     def add(self, number: int, line: bytes | None, max_line_bytes: int) -> None:
+        """Read one JSON line; raise SampleError for what is wrong with it."""
         if line is None:
             raise SampleError(
                 f"The line is longer than {max_line_bytes:,} bytes.",
@@ -122,8 +125,11 @@ class _Collected:
                 code="line_too_long",
             )
         sample = _parse_line(line)
-        if sample is None:
-            return
+        if sample is not None:
+            self.take(number, sample)
+
+    def take(self, number: int, sample: Sample) -> None:
+        """Keep a sample of line ``number``; raise SampleError where it repeats one."""
         key = text_hash(sample.text)
         earlier, label = self.seen.setdefault(key, (number, sample.is_positive))
         if earlier != number:
@@ -131,6 +137,7 @@ class _Collected:
         self.samples.append((number, sample))
 
     def refuse(self, error: SampleError) -> None:
+        """Keep an error, without what the traceback holds."""
         if len(self.errors) < MAX_ERRORS:
             # The traceback and the decoder's own error would keep the text alive.
             error.__context__ = None
@@ -139,6 +146,7 @@ class _Collected:
             self.unlisted += 1
 
     def result(self) -> ParsedSamples:
+        """All of it, the errors that aren't listed as a number."""
         if self.unlisted:
             self.errors.append(
                 SampleError(
@@ -174,7 +182,7 @@ def _parse_line(line: bytes) -> Sample | None:
             remedy="Put the text in quotation marks.",
             code="text_not_string",
         )
-    _check_text(text)
+    check_text(text)
     is_positive = row.get("isPositive", True)
     if not isinstance(is_positive, bool):
         raise SampleError(
@@ -251,7 +259,8 @@ def _check_key(key: str) -> None:
         )
 
 
-def _check_text(text: str) -> None:
+def check_text(text: str) -> None:
+    """Raise SampleError for a text that no line can hold."""
     if not text.strip():
         raise SampleError(
             "The text is blank.",
