@@ -80,15 +80,26 @@ class UploadForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("File"),
         required=False,
-        help_text=gettext_lazy("JSONL in UTF-8, at most 20 MB."),
-        widget=forms.ClearableFileInput(attrs={"accept": ".jsonl,.json,.txt"}),
+        help_text=gettext_lazy("JSONL, CSV or plain lines in UTF-8, at most 20 MB."),
+        widget=forms.ClearableFileInput(attrs={"accept": ".jsonl,.json,.csv,.txt"}),
     )
     pasted = forms.CharField(
         label=gettext_lazy("Or lines"),
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 8, "cols": 80, "spellcheck": "false"}),
-        help_text=gettext_lazy("The same format, pasted; up to 2 MB."),
+        help_text=gettext_lazy("The same formats, pasted; up to 2 MB."),
+    )
+    label = forms.TypedChoiceField(
+        label=gettext_lazy("Plain lines are"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("refused: JSONL and CSV say it line by line")),
+            ("positive", gettext_lazy("positive: they belong to the category")),
+            ("negative", gettext_lazy("negative: they do not")),
+        ],
+        coerce=lambda value: value == "positive",
+        empty_value=None,
     )
 
     def clean(self) -> dict[str, Any]:

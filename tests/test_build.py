@@ -228,7 +228,7 @@ def test_what_is_known_already_is_left_as_it_is(category):
         "scam",
         "7",
     )
-    assert entry.details == {"added": 1, "known": 1}
+    assert entry.details == {"added": 1, "known": 1, "skipped": 0}
 
 
 def test_many_samples_and_any_text(category):

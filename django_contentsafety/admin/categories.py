@@ -13,20 +13,15 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
-from django.utils.translation import gettext as _, gettext_lazy, ngettext
+from django.utils.translation import gettext as _, gettext_lazy
 
-from ..engine.samples import MAX_ERRORS
 from ..flows import build
-from ..forms import CategoryForm, UploadForm, policies_naming, suggestions
+from ..forms import CategoryForm, policies_naming, suggestions
 from ..models import BuildJob, Category, CategoryVersion, Sample
+from . import uploads
 from .base import Response, SafetyAdmin, Tool, actor
-from .display import badge, show_controls
+from .display import badge
 from .versions import BUILD, version_rows
-
-#: Errors of a refused file that are listed: the parser's, and its count of the rest.
-LISTED = MAX_ERRORS + 1
-#: Characters of a file's name.
-NAME = 100
 
 
 @admin.register(Category)
@@ -110,44 +105,7 @@ class CategoryAdmin(SafetyAdmin[Category]):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def upload(self, request: HttpRequest, category: Category) -> Response:
-        """A form; then all samples of the file, or none and why."""
-        posted = request.method == "POST"
-        form = UploadForm(request.POST, request.FILES) if posted else UploadForm()
-        errors: list[dict[str, Any]] = []
-        refusal, unlisted = "", 0
-        if posted and form.is_valid():
-            name, data, source = form.read()
-            name = name[-NAME:]
-            try:
-                done = build.import_samples(
-                    category, data, filename=name, by=actor(request), source=source
-                )
-            except build.SamplesRefused as error:
-                refusal = _("Nothing was stored. Correct these lines and try again.")
-                unlisted = max(len(error.errors) - LISTED, 0)
-                errors = [
-                    {
-                        "file": show_controls(name),
-                        "line": problem.line,
-                        "message": problem.message,
-                        "remedy": problem.remedy,
-                    }
-                    for problem in error.errors[:LISTED]
-                ]
-            else:
-                self.say(request, _describe(done.added, done.known))
-                return self.back_to(category)
-        return self.render(
-            request,
-            "upload.html",
-            category,
-            title=_("Upload samples"),
-            subtitle=category.name,
-            form=form,
-            refusal=refusal,
-            errors=errors,
-            unlisted=unlisted,
-        )
+        return uploads.answer(self, request, category)
 
     def freeze(self, request: HttpRequest, category: Category) -> Response:
         version = build.freeze(category, by=actor(request))
@@ -207,13 +165,3 @@ def _count(*, is_positive: bool) -> Coalesce:
     rows = Sample.objects.filter(category=OuterRef("pk"), is_positive=is_positive)
     counted = rows.order_by().values("category").annotate(n=Count("pk")).values("n")
     return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
-
-
-def _describe(added: int, known: int) -> str:
-    words = ngettext("%d sample was added.", "%d samples were added.", added) % added
-    if known:
-        words += (
-            " "
-            + ngettext("%d was there already.", "%d were there already.", known) % known
-        )
-    return words

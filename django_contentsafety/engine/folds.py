@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from .normalize import normalize
 
-__all__ = ["assign_folds", "group_texts"]
+__all__ = ["assign_folds", "essence", "group_texts"]
 
 
 def group_texts(texts: Sequence[str]) -> list[int]:
@@ -18,7 +18,7 @@ def group_texts(texts: Sequence[str]) -> list[int]:
     flatters.
     """
     numbers: dict[str, int] = {}
-    return [numbers.setdefault(_essence(text), len(numbers)) for text in texts]
+    return [numbers.setdefault(essence(text), len(numbers)) for text in texts]
 
 
 def assign_folds(
@@ -46,7 +46,8 @@ def assign_folds(
     return chosen
 
 
-def _essence(text: str) -> str:
+def essence(text: str) -> str:
+    """Return what near-duplicates share: the normalized letters and digits."""
     normalized = normalize(text).text
     letters = "".join(char for char in normalized if char.isalnum())
     # A text of emoji alone has no letters, and is not every other such text.

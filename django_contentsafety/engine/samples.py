@@ -6,8 +6,9 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NoReturn
 
 from .errors import SampleError
@@ -43,6 +44,8 @@ class ParsedSamples:
 
     samples: tuple[tuple[int, Sample], ...]
     errors: tuple[SampleError, ...]
+    #: How many lines were refused, by the error's code: all of them, listed or not.
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 def text_hash(text: str) -> str:
@@ -114,6 +117,7 @@ class Collected:
         self.samples: list[tuple[int, Sample]] = []
         self.errors: list[SampleError] = []
         self.unlisted = 0
+        self.refused: Counter[str] = Counter()
         self.seen: dict[str, tuple[int, bool]] = {}
 
     def add(self, number: int, line: bytes | None, max_line_bytes: int) -> None:
@@ -138,6 +142,7 @@ class Collected:
 
     def refuse(self, error: SampleError) -> None:
         """Keep an error, without what the traceback holds."""
+        self.refused[error.code] += 1
         if len(self.errors) < MAX_ERRORS:
             # The traceback and the decoder's own error would keep the text alive.
             error.__context__ = None
@@ -155,7 +160,11 @@ class Collected:
                     code="further_errors",
                 )
             )
-        return ParsedSamples(samples=tuple(self.samples), errors=tuple(self.errors))
+        return ParsedSamples(
+            samples=tuple(self.samples),
+            errors=tuple(self.errors),
+            refused=dict(self.refused),
+        )
 
 
 def _parse_line(line: bytes) -> Sample | None:

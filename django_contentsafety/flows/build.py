@@ -73,8 +73,9 @@ def freeze(category: Category, *, by: str) -> CategoryVersion:
         ]
         positives = sum(sample.is_positive for sample in samples)
         negatives = len(samples) - positives
-        _refuse_too_few(provider, positives, negatives)
         data = write_jsonl(samples)
+        if lacking := provider.lacks(positives, negatives, len(data)):
+            raise RefusedError(" ".join(lacking))
         version = CategoryVersion.objects.create(
             category=category,
             number=category.last_number,
@@ -187,28 +188,3 @@ def _builder(alias: str) -> Provider:
             _("The provider %s builds no categories: choose another one.") % alias
         )
     return provider
-
-
-def _refuse_too_few(provider: Provider, positives: int, negatives: int) -> None:
-    for have, need, kind in zip(
-        (positives, negatives),
-        provider.min_samples,
-        (_("positive"), _("negative")),
-        strict=True,
-    ):
-        if have < need:
-            raise RefusedError(
-                _(
-                    "Too few samples: the provider %(alias)s needs at least %(need)d "
-                    "%(kind)s ones, there are %(have)d. Add %(more)d more."
-                )
-                % {
-                    "alias": provider.alias,
-                    "need": need,
-                    "kind": kind,
-                    "have": have,
-                    "more": need - have,
-                }
-            )
-    if not positives:
-        raise RefusedError(_("There are no positive samples: add some first."))

@@ -9,7 +9,8 @@ from django.db.models import F
 from django.utils.translation import gettext as _, ngettext
 
 from ..engine.errors import SampleError
-from ..engine.samples import parse_jsonl, text_hash
+from ..engine.samples import text_hash
+from ..engine.samples_csv import parse_samples
 from ..exceptions import RefusedError
 from ..models import Category, LogEntry, Sample
 
@@ -41,6 +42,8 @@ class Imported:
     added: int
     #: Samples the category had already, with the same label: left as they are.
     known: int
+    #: Lines that were left out because they can't be taken.
+    skipped: int = 0
 
 
 def import_samples(
@@ -50,13 +53,17 @@ def import_samples(
     filename: str,
     by: str,
     source: str = Sample.Source.UPLOAD,
+    is_positive: bool | None = None,
+    skip: bool = False,
 ) -> Imported:
-    """Add the samples of a JSONL file, in one transaction.
+    """Add the samples of a file (JSONL, CSV or plain lines), in one transaction.
 
-    Raise SamplesRefused, with nothing stored, where any line can't be taken.
+    ``is_positive`` is the label of plain lines. Raise SamplesRefused, with nothing
+    stored, where any line can't be taken; with ``skip`` those lines are left out, and
+    it is raised only where none is left.
     """
-    parsed = parse_jsonl(data)
-    if parsed.errors:
+    parsed = parse_samples(data, is_positive=is_positive)
+    if parsed.errors and not (skip and parsed.samples):
         raise SamplesRefused(filename, list(parsed.errors))
     rows = {text_hash(sample.text): (line, sample) for line, sample in parsed.samples}
     if not rows:
@@ -74,7 +81,7 @@ def import_samples(
     with transaction.atomic(router.db_for_write(Category)):
         # A write first: it makes two imports into one category wait for each other.
         Category.objects.filter(pk=category.pk).update(last_number=F("last_number"))
-        known = _known(category, list(rows))
+        known = known_labels(category, list(rows))
         errors = [
             SampleError(
                 line=line,
@@ -86,7 +93,7 @@ def import_samples(
             for key, (line, sample) in rows.items()
             if key in known and known[key] != sample.is_positive
         ]
-        if errors:
+        if errors and not skip:
             raise SamplesRefused(filename, errors)
         new = [
             Sample(
@@ -100,17 +107,19 @@ def import_samples(
             for key, (_line, sample) in rows.items()
             if key not in known
         ]
+        skipped = sum(parsed.refused.values()) + len(errors)
         Sample.objects.bulk_create(new, batch_size=CHUNK)
         LogEntry.objects.create(
             event="samples_imported",
             actor_key=by,
             subject=category.name,
-            details={"added": len(new), "known": len(known)},
+            details={"added": len(new), "known": len(known), "skipped": skipped},
         )
-    return Imported(added=len(new), known=len(known))
+    return Imported(added=len(new), known=len(known) - len(errors), skipped=skipped)
 
 
-def _known(category: Category, keys: list[str]) -> dict[str, bool]:
+def known_labels(category: Category, keys: list[str]) -> dict[str, bool]:
+    """The labels of the category's samples among those with ``keys``, by key."""
     known: dict[str, bool] = {}
     for start in range(0, len(keys), CHUNK):
         chunk = keys[start : start + CHUNK]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
+from django.utils.translation import gettext as _
 
 from ..exceptions import UnsupportedFeature
 from ..verdicts import Verdict
@@ -130,6 +131,37 @@ class Provider:
         raise UnsupportedFeature(
             f"{type(self).__name__} can't analyze texts.", alias=self.alias
         )
+
+    def lacks(self, positives: int, negatives: int, size: int) -> list[str]:
+        """What samples lack before it builds from them, in words; empty = nothing.
+
+        ``size`` is that of the frozen JSONL in bytes. No I/O.
+        """
+        lacking = []
+        for have, need, kind in zip(
+            (positives, negatives),
+            self.min_samples,
+            (_("positive"), _("negative")),
+            strict=True,
+        ):
+            if have < need:
+                lacking.append(
+                    _(
+                        "Too few samples: the provider %(alias)s needs at least "
+                        "%(need)d %(kind)s ones, there are %(have)d. Add %(more)d "
+                        "more."
+                    )
+                    % {
+                        "alias": self.alias,
+                        "need": need,
+                        "kind": kind,
+                        "have": have,
+                        "more": need - have,
+                    }
+                )
+        if not positives and not lacking:
+            lacking.append(_("There are no positive samples: add some first."))
+        return lacking
 
     def register(self, request: BuildRequest) -> str:
         """Make the version known; return the provider's own number or name of it.

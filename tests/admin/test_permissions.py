@@ -34,7 +34,8 @@ CASES: dict[str, tuple[Callable[[Category], Any], list[str], dict[str, Any]]] = 
     "category_upload": (
         lambda category: category,
         ["view_category", "add_sample"],
-        {"pasted": '{"text": "one"}'},
+        # A file answers with its preview; this is what is confirmed, too late.
+        {"token": "stale"},
     ),
     "category_freeze": (
         lambda category: category,

@@ -49,10 +49,17 @@ def url(page: str, obj: Any) -> str:
     return reverse(f"admin:contentsafety_{opts.model_name}_{page}", args=[obj.pk])
 
 
-def upload(root: Client, category: Category, data: bytes, name: str = "f.jsonl") -> Any:
+def preview(
+    root: Client, category: Category, data: bytes, name: str = "f.jsonl"
+) -> Any:
     file = BytesIO(data)
     file.name = name
-    return root.post(url("upload", category), {"file": file}, follow=True)
+    return root.post(url("upload", category), {"file": file})
+
+
+def upload(root: Client, category: Category, data: bytes, name: str = "f.jsonl") -> Any:
+    token = preview(root, category, data, name).context["token"]
+    return root.post(url("upload", category), {"token": token}, follow=True)
 
 
 def rule_form(policy: Policy, **values: Any) -> dict[str, Any]:
@@ -147,48 +154,58 @@ def test_a_bad_line_is_named_and_nothing_is_stored(
 ) -> None:
     line, message = BAD_LINES[case]
     data = b'{"text": "fine one"}\n' + line + b'\n{"text": "fine two"}\n'
-    response = upload(root, category, data, "mine.jsonl")
+    response = preview(root, category, data, "mine.jsonl")
     assert response.status_code == 200
-    (error,) = response.context["errors"]
-    assert (error["file"], error["line"]) == ("mine.jsonl", 2)
+    error = response.context["rows"][0]
+    assert error["line"] == 2
     assert message in error["message"]
     assert error["remedy"]
     page = words(response)
+    assert "Preview of mine.jsonl" in page
     assert error["message"] in page
     assert error["remedy"] in page
     assert not Sample.objects.exists()
 
 
 def test_a_file_is_not_read_past_its_limit(root: Client, category: Category) -> None:
-    response = upload(root, category, b'{"text": "fine"}\n' + b"\n" * 20_000_001)
-    (error,) = response.context["errors"]
-    assert "larger than" in error["message"]
+    response = preview(root, category, b'{"text": "fine"}\n' + b"\n" * 20_000_001)
+    assert "larger than" in response.context["rows"][0]["message"]
     assert not Sample.objects.exists()
 
 
-def test_errors_are_listed_up_to_a_hundred(root: Client, category: Category) -> None:
-    response = upload(root, category, b"oops\n" * 150)
-    assert len(response.context["errors"]) == 101
-    assert "50 more" in words(response)
-    assert response.context["unlisted"] == 0
+def test_errors_are_counted_and_some_of_them_listed(
+    root: Client, category: Category
+) -> None:
+    response = preview(root, category, b"oops\n" * 150)
+    assert len(response.context["rows"]) == 50
+    assert response.context["preview"].counts == {"unreadable": 150}
+    assert "Nothing here can be imported." in words(response)
     assert not Sample.objects.exists()
 
 
 def test_a_contradiction_with_what_is_stored(root: Client, category: Category) -> None:
     upload(root, category, b'{"text": "one"}')
-    response = upload(root, category, b'{"text": "one", "isPositive": false}')
-    (error,) = response.context["errors"]
+    other = b'{"text": "one", "isPositive": false}\n{"text": "two"}'
+    response = preview(root, category, other)
+    error = response.context["rows"][0]
     assert error["line"] == 1
     assert "positive" in error["message"]
+    # Unless it is said that it be left out, nothing is stored.
+    assert "1 problem" in said(upload(root, category, other))
     assert Sample.objects.count() == 1
+    data = {"token": response.context["token"], "skip": "on"}
+    response = root.post(url("upload", category), data, follow=True)
+    assert "1 sample was added. 1 line was left out." in said(response)
+    assert Sample.objects.count() == 2
 
 
 def test_lines_are_pasted(root: Client, category: Category) -> None:
-    response = root.post(
-        url("upload", category), {"pasted": '{"text": "one"}'}, follow=True
-    )
-    assert "1 sample was added." in said(response)
-    assert Sample.objects.get().source == "paste"
+    data = {"pasted": "one\ntwo", "label": "negative"}
+    token = root.post(url("upload", category), data).context["token"]
+    response = root.post(url("upload", category), {"token": token}, follow=True)
+    assert "2 samples were added." in said(response)
+    found = set(Sample.objects.values_list("text", "source", "is_positive"))
+    assert found == {("one", "paste", False), ("two", "paste", False)}
 
 
 @pytest.mark.parametrize("data", [{}, {"pasted": " "}])
