@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.db import connections, models, transaction
-from django.test.utils import CaptureQueriesContext
 
 from django_contentsafety.exceptions import (
     ContentError,
@@ -246,23 +245,6 @@ def test_a_policy_that_is_off_waits(using: str) -> None:
     assert drain(using).claimed == 0
     Policy.objects.update(mode="shadow")
     assert drain(using).decided == 1
-
-
-@pytest.mark.postgresql
-@pytest.mark.parametrize("in_hosts", [False, True])
-def test_the_host_s_own_writes_always_wait_for_the_disk(in_hosts: bool) -> None:
-    Comment.objects.using("postgresql").create(body="bad")
-    with CaptureQueriesContext(connections["postgresql"]) as queries:
-        if in_hosts:
-            with transaction.atomic("postgresql"):
-                assert drain("postgresql").decided == 1
-        else:
-            assert drain("postgresql").decided == 1
-    lightly = [q for q in queries.captured_queries if "synchronous_commit" in q["sql"]]
-    assert len(lightly) == (0 if in_hosts else 1)
-    with connections["postgresql"].cursor() as cursor:
-        cursor.execute("SHOW synchronous_commit")
-        assert cursor.fetchone() == ("on",)
 
 
 # --- The text moves on ------------------------------------------------------------

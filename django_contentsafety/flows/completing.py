@@ -77,10 +77,7 @@ def complete(judged: Sequence[Judged], using: str, *, nowait: bool) -> dict[int,
     if moderation is None:
         return {j.row.pk: "stale" for j in judged}
     outcome: dict[int, str] = {}
-    ours = not connections[using].in_atomic_block
     with transaction.atomic(using):
-        if ours:
-            _commit_lightly(using)
         if not connections[using].features.has_select_for_update:
             # SQLite: a transaction that reads first can't be upgraded to a write.
             for j in judged:
@@ -91,18 +88,6 @@ def complete(judged: Sequence[Judged], using: str, *, nowait: bool) -> dict[int,
         for j in judged:
             outcome[j.row.pk] = _complete(j, moderation, values)
     return outcome
-
-
-def _commit_lightly(using: str) -> None:
-    """Don't wait for the disk, on PostgreSQL: to do so took most of a text's time.
-
-    A server that dies within the second forgets whole transactions, never halves: the
-    rows are leased again, and decided once more when their lease has run out. Not in a
-    transaction of the host's, whose own writes have to last.
-    """
-    if connections[using].vendor == "postgresql":
-        with connections[using].cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit TO OFF")
 
 
 def is_current(row: ModerationState, using: str) -> bool:
