@@ -140,7 +140,7 @@ def test_a_complete_coverage_asks_for_no_backfill(history: str) -> None:
     assert asked == []
 
 
-@pytest.mark.parametrize("query", ["decision=review", ""])
+@pytest.mark.parametrize("query", ["decision=review", "state=exhausted", ""])
 def test_a_page_of_the_admin_reads_an_index(
     query: str, client: Client, monkeypatch: Any
 ) -> None:
@@ -173,7 +173,8 @@ def test_a_page_of_the_admin_reads_an_index(
 
     all_shapes = shapes("default", open_page)
     if query:
-        assert all("contentsafety_state_queue" in shape for shape in all_shapes)
+        index = {"decision": "queue", "state": "wait"}[query.partition("=")[0]]
+        assert all(f"contentsafety_state_{index}" in shape for shape in all_shapes)
         assert "20 moderations" in found[0].content.decode()
     else:
         # Counted to the bound, and the list itself in the order of its key.

@@ -1,34 +1,24 @@
-"""Read a claimed row's text; store results and decision. One transaction an object."""
+"""Read claimed rows' texts; store results and decisions, under the objects' locks.
+
+In one transaction for all objects that nobody has locked; one an object for the others.
+Whoever holds an object's lock never waits for another one's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 from django.db import connections, transaction
 
 from ..conf import settings
-from ..decisions import Decision, DecisionValue
 from ..documents import Document, every_object, object_key, prepared_key
 from ..models import LogEntry, ModerationResult, ModerationState, statements
 from ..registry import ModelModeration, registry
 from ..signals import moderation_finished
-from ..verdicts import BlocklistHit, CategoryScore, Span, Verdict
-from .plans import Plan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """A claimed row with its new answers; ``decision`` is None where some lack."""
-
-    row: ModerationState
-    #: What was judged.
-    document: Document
-    plan: Plan
-    fresh: Mapping[str, Verdict]
-    decision: Decision | None
+from ..verdicts import Verdict
+from .recording import Judged, entry_of, results_of, verdict_of
 
 
 def texts_of(rows: Sequence[ModerationState], using: str) -> dict[int, Document]:
@@ -62,8 +52,30 @@ def stored_verdicts(
     for result in results:
         row = mine[result.state_id]
         if (result.generation, result.round) == (row.generation, row.round):
-            verdicts.setdefault(row.pk, {})[result.source] = _verdict(result)
+            verdicts.setdefault(row.pk, {})[result.source] = verdict_of(result)
     return verdicts
+
+
+def complete_free(judged: Sequence[Judged], using: str) -> dict[int, str]:
+    """Store what can be stored at once: decisions about texts that stand, of objects
+    that nobody has locked. Return their outcome by row id; the others are left to
+    ``complete``.
+
+    It waits for no lock, so it can't deadlock with a host's transaction, as a batch
+    would that locks one object after the other.
+    """
+    decided: list[Judged] = []
+    states = ModerationState.objects.using(using)
+    with transaction.atomic(using):
+        states.begin_write()
+        for label in {j.row.model for j in judged}:
+            mine = [j for j in judged if j.row.model == label]
+            if moderation := registry.by_label(label):
+                decided += _standing(mine, moderation, using)
+        held = states.hold([j.row for j in decided])
+        decided = [j for j in decided if j.row.pk in held]
+        _store_all(decided, using)
+    return {j.row.pk: "decided" for j in decided}
 
 
 def complete(judged: Sequence[Judged], using: str, *, nowait: bool) -> dict[int, str]:
@@ -144,11 +156,10 @@ def _complete(
     if judged.decision is None:
         _store(judged, document, stale=False)
         return "open"
-    before = row.decision if row.decided_generation else ""
-    decision = str(judged.decision.value)
+    before = _before(row)
     written = states.complete(
         row,
-        decision=decision,
+        decision=judged.value,
         decided_by="machine",
         version=judged.plan.version,
     )
@@ -157,23 +168,84 @@ def _complete(
     _store(judged, document, stale=False)
     if not written:
         return "stale"
-    if decision != (before or DecisionValue.ALLOW):
-        _log(row, judged.plan, judged.decision, before)
-    row.decision, row.decided_generation, row.state = decision, row.generation, "done"
+    if entry := entry_of(judged, before):
+        statements.insert(entry, using)
+    _announce(judged, using)
+    return "decided"
+
+
+def _standing(
+    judged: Sequence[Judged], moderation: ModelModeration, using: str
+) -> list[Judged]:
+    """Those decided about the text their object has, which is locked from here on."""
+    keys = {j.row.object_key for j in judged}
+    free = _read(moderation, keys, using, skip_locked=True)
+    return [
+        j
+        for j in judged
+        if j.row.object_key in free and _stands(j, moderation, free[j.row.object_key])
+    ]
+
+
+def _stands(
+    judged: Judged, moderation: ModelModeration, values: Mapping[str, Any]
+) -> bool:
+    row = judged.row
+    document = Document.of(moderation.documents[row.policy], values)
+    return (
+        judged.decision is not None
+        and document == judged.document
+        and document.matches(row.content_hash, row.hash_key)
+    )
+
+
+def _store_all(judged: Sequence[Judged], using: str) -> None:
+    """Results, decisions and log lines of rows that are locked, in few statements."""
+    results = [r for j in judged for r in results_of(j, j.document, stale=False)]
+    # A result that is there already came from a worker that lost its lease: the first
+    # answer stands.
+    ModerationResult.objects.using(using).bulk_create(results, ignore_conflicts=True)
+    entries = [entry for j in judged if (entry := entry_of(j, _before(j.row)))]
+    LogEntry.objects.using(using).bulk_create(entries)
+    alike: dict[tuple[str, int], list[int]] = {}
+    for j in judged:
+        alike.setdefault((j.value, j.plan.version), []).append(j.row.pk)
+    states = ModerationState.objects.using(using)
+    for (decision, version), pks in alike.items():
+        states.complete_held(pks, decision=decision, version=version)
+    for j in judged:
+        _announce(j, using)
+
+
+def _before(row: ModerationState) -> str:
+    """The decision in force."""
+    return row.decision if row.decided_generation else ""
+
+
+def _announce(judged: Judged, using: str) -> None:
+    row = judged.row
+    row.decision, row.decided_generation = judged.value, row.generation
+    row.state = "done"
     send = partial(
         moderation_finished.send_robust, ModerationState, state=row, using=using
     )
     transaction.on_commit(send, using=using, robust=True)
-    return "decided"
 
 
 def _read(
-    moderation: ModelModeration, keys: set[str], using: str
+    moderation: ModelModeration,
+    keys: set[str],
+    using: str,
+    *,
+    skip_locked: bool = False,
 ) -> dict[str, dict[str, Any]]:
-    """The watched values of the objects with ``keys``, by key."""
+    """The watched values of the objects with ``keys``, by key; with ``skip_locked``,
+    of those that nobody else has locked, and they are locked from then on."""
     model = moderation.model
     pks = [model._meta.pk.to_python(key) for key in keys]
     objects = every_object(model, using).order_by().filter(pk__in=pks)
+    if skip_locked and connections[using].features.has_select_for_update_skip_locked:
+        objects = objects.select_for_update(skip_locked=True)
     rows = objects.values("pk", *sorted(moderation.watched))
     return {object_key(model, row["pk"], using): row for row in rows}
 
@@ -200,92 +272,9 @@ def _lock(
 
 
 def _store(judged: Judged, document: Document, *, stale: bool) -> None:
-    row, plan = judged.row, judged.plan
-    keep = settings.STORE_TEXT == "always" or (
-        settings.STORE_TEXT == "review_only"
-        and judged.decision is not None
-        and judged.decision.value != DecisionValue.ALLOW
-    )
-    results = [
-        ModerationResult(
-            model=row.model,
-            object_key=row.object_key,
-            policy=row.policy,
-            state_id=row.pk,
-            generation=row.generation,
-            round=row.round,
-            source=source,
-            scores=[asdict(score) for score in verdict.scores],
-            hits=[_hit(hit, document) for hit in verdict.hits],
-            spans=[
-                asdict(place)
-                for span in verdict.spans
-                for place in document.locate(
-                    span.start, span.end, category=span.category, weight=span.weight
-                )
-            ],
-            thresholds=[asdict(rule) for rule in plan.rules if rule.provider == source],
-            versions=verdict.versions,
-            policy_version=plan.version,
-            request_id=verdict.request_id,
-            latency_ms=verdict.latency_ms,
-            raw=verdict.raw,
-            text=document.text if keep and not stale else None,
-            is_stale=stale,
-        )
-        for source, verdict in judged.fresh.items()
-    ]
     # A result that is there already came from a worker that lost its lease: the first
     # answer stands.
-    for result in results:
-        statements.insert(result, row._state.db or "default", ignore_conflicts=True)
-
-
-def _hit(hit: BlocklistHit, document: Document) -> dict[str, Any]:
-    places = document.locate(hit.span.start, hit.span.end)
-    where = asdict(places[0]) if places else {}
-    return {
-        "blocklist": hit.blocklist,
-        "decision": hit.decision,
-        **{name: where[name] for name in ("field", "start", "end") if name in where},
-    }
-
-
-def _verdict(result: ModerationResult) -> Verdict:
-    """A stored answer as the decision sees it."""
-    return Verdict(
-        source=result.source,
-        scores=tuple(CategoryScore(**score) for score in result.scores),
-        hits=tuple(
-            BlocklistHit(
-                blocklist=hit["blocklist"],
-                term="",
-                decision=hit["decision"],
-                span=Span(field=hit.get("field", ""), start=0, end=0),
-            )
-            for hit in result.hits
-        ),
-        versions=result.versions,
-    )
-
-
-def _log(row: ModerationState, plan: Plan, decision: Decision, before: str) -> None:
-    LogEntry.objects.using(row._state.db or "default").bulk_create(
-        [
-            LogEntry(
-                event="decided",
-                model=row.model,
-                object_key=row.object_key,
-                subject=row.policy,
-                from_value=before,
-                to_value=str(decision.value),
-                reason="machine",
-                details={
-                    "generation": row.generation,
-                    "round": row.round,
-                    "policy_version": plan.version,
-                    "reasons": [r.as_dict() for r in decision.reasons],
-                },
-            )
-        ]
-    )
+    for result in results_of(judged, document, stale=stale):
+        statements.insert(
+            result, judged.row._state.db or "default", ignore_conflicts=True
+        )

@@ -1,7 +1,7 @@
 """A waiting row becomes a decision: the second half of the moderation story.
 
-    claim → read the text → ask the plan's sources → lock the object, hash its text
-    again → store the results and the decision, one transaction an object.
+    claim → read the texts → ask the plan's sources → lock the objects, hash their
+    texts again → store the results and the decisions.
 
 A flow never enqueues: it returns counts, and writes when a row is due again.
 """

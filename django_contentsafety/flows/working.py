@@ -19,8 +19,9 @@ from ..models import ModerationState
 from ..verdicts import Verdict
 from .asking import Keep
 from .calls import code_of
-from .completing import Judged, complete, stored_verdicts, texts_of
+from .completing import complete, complete_free, stored_verdicts, texts_of
 from .plans import Plan, Source
+from .recording import Judged
 
 logger = logging.getLogger(__name__)
 
@@ -106,22 +107,49 @@ def finish(
     nowait: bool,
     keep: Keep,
 ) -> None:
-    """One transaction an object, its policies together and in order.
+    """Store the answers: at once where nobody is in the way, else one transaction an
+    object, its policies together and in order.
 
-    A batch in one transaction deadlocked with hosts' own, and the host's save was the
-    victim.
+    A batch that waits for locks deadlocked with hosts' own transactions, and the
+    host's save was the victim.
     """
-    objects: dict[tuple[str, str], list[Case]] = {}
-    for case in cases:
-        objects.setdefault((case.row.model, case.row.object_key), []).append(case)
+    judged = [_judge(case, plans) for case in cases]
+    keep()
+    done = _finish_free(judged, using) if len(cases) > 1 else {}
+    counts.decided += len(done)
+    objects: dict[tuple[str, str], list[tuple[Case, Judged]]] = {}
+    for case, j in zip(cases, judged, strict=True):
+        if case.row.pk not in done:
+            key = (case.row.model, case.row.object_key)
+            objects.setdefault(key, []).append((case, j))
     for same in objects.values():
-        same.sort(key=lambda case: case.row.policy)
+        same.sort(key=lambda pair: pair[0].row.policy)
         keep()
         try:
-            _finish(same, plans, using, counts, nowait=nowait)
+            _finish(same, using, counts, nowait=nowait)
         except DatabaseError as error:
             # Their lease runs out; the other objects of the batch must not wait for it.
             logger.warning("Left to the sweep: %s.", describe(error))
+
+
+def _judge(case: Case, plans: Mapping[str, Plan]) -> Judged:
+    plan = plans[case.row.policy]
+    return Judged(
+        row=case.row,
+        document=case.document,
+        plan=plan,
+        fresh=case.fresh,
+        decision=None if case.error else plan.decide(case.verdicts),
+    )
+
+
+def _finish_free(judged: Sequence[Judged], using: str) -> dict[int, str]:
+    try:
+        return complete_free(judged, using)
+    except Exception as error:
+        # One answer that can't be stored, or a database hiccup: one by one it shows.
+        logger.info("Completed one by one: %s.", describe(error))
+        return {}
 
 
 def _asking(cases: Sequence[Case], plan: Plan) -> dict[str, tuple[Source, list[Case]]]:
@@ -134,27 +162,15 @@ def _asking(cases: Sequence[Case], plan: Plan) -> dict[str, tuple[Source, list[C
 
 
 def _finish(
-    cases: Sequence[Case],
-    plans: Mapping[str, Plan],
+    same: Sequence[tuple[Case, Judged]],
     using: str,
     counts: DrainCounts,
     *,
     nowait: bool,
 ) -> None:
-    judged = [
-        Judged(
-            row=case.row,
-            document=case.document,
-            plan=plans[case.row.policy],
-            fresh=case.fresh,
-            decision=None
-            if case.error
-            else plans[case.row.policy].decide(case.verdicts),
-        )
-        for case in cases
-    ]
+    cases = [case for case, _ in same]
     try:
-        outcome = complete(judged, using, nowait=nowait)
+        outcome = complete([judged for _, judged in same], using, nowait=nowait)
     except (InterfaceError, OperationalError) as error:
         # A lock that can't be had, a database hiccup: due again, never lost.
         logger.warning(

@@ -11,6 +11,7 @@ import random
 from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -127,23 +128,37 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
         """Write the decision. False where the row has moved on: nothing written."""
 
         def decided(new: Any) -> Any:
-            return self._all().owned(new), {
-                "decision": new.decision,
-                "decided_by": new.decided_by,
-                "policy_version": new.version,
-                "decided_generation": new.generation,
-                "decided_at": DbNow(),
-                "exhausted_reason": "",
-                "last_error_code": "",
-                "lease_token": "",
-                "lease_until": None,
-                "state": "done",
-            }
+            return self._all().owned(new), _decided(new)
 
         values = {"decision": decision, "decided_by": decided_by, "version": version}
         return bool(
             statements.update("complete", self.db, decided, **values, **_owner(row))
         )
+
+    def hold(self, rows: Sequence[ModerationState]) -> set[int]:
+        """Lock those of a claim's rows that are still its own and that nobody else has
+        locked; their ids. Call it in a transaction."""
+        tokens = {row.lease_token for row in rows}
+        mine = self.filter(pk__in=[row.pk for row in rows], lease_token__in=tokens)
+        mine = mine.filter(state="leased").order_by()
+        if connections[self.db].features.has_select_for_update_skip_locked:
+            mine = mine.select_for_update(skip_locked=True)
+        found = set(mine.values_list("pk", "generation", "lease_token"))
+        return {
+            row.pk for row in rows if (row.pk, row.generation, row.lease_token) in found
+        }
+
+    def complete_held(
+        self, pks: Collection[int], *, decision: str, version: int
+    ) -> None:
+        """Write a machine's decision about rows that this transaction holds."""
+        new = SimpleNamespace(
+            decision=decision,
+            decided_by="machine",
+            version=version,
+            generation=F("generation"),
+        )
+        self.filter(pk__in=pks).update(**_decided(new))
 
     def exhaust(self, row: ModerationState, reason: str) -> bool:
         """No machine will answer: a person has to."""
@@ -274,6 +289,22 @@ def _apart(due: Sequence[tuple[int, int]]) -> list[int]:
     if due and due[0][1]:
         return [due[0][0]]
     return [pk for pk, crashes in due if not crashes]
+
+
+def _decided(new: Any) -> dict[str, Any]:
+    """The columns of a row whose decision has fallen. ``state`` stands last."""
+    return {
+        "decision": new.decision,
+        "decided_by": new.decided_by,
+        "policy_version": new.version,
+        "decided_generation": new.generation,
+        "decided_at": DbNow(),
+        "exhausted_reason": "",
+        "last_error_code": "",
+        "lease_token": "",
+        "lease_until": None,
+        "state": "done",
+    }
 
 
 def _owner(row: ModerationState) -> dict[str, Any]:

@@ -76,6 +76,14 @@ def judged(using: str) -> Any:
     return obj, judge(using)
 
 
+def batch(using: str) -> Any:
+    """A worker has its answers about several objects."""
+    for body in ("fine", "dubious", "bad"):
+        Comment.objects.using(using).create(body=body)
+    obj = two_policies(using)
+    return obj, judge(using)
+
+
 def unseen(using: str) -> None:
     """One object nobody knows, one whose text moved on, one that is gone."""
     moved, gone = decided(using), decided(using)

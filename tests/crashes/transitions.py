@@ -21,6 +21,7 @@ from django_contentsafety.models import ModerationState
 from tests.crashes import site
 from tests.crashes.starts import (
     approved,
+    batch,
     claim_all,
     claimed,
     decided,
@@ -39,7 +40,7 @@ from tests.crashes.starts import (
     unseen,
     waiting,
 )
-from tests.policies import make_due, state_of
+from tests.policies import make_due, raw_update, state_of
 from tests.testapp.models import Bulletin, Comment
 
 Prepare = Callable[[str], Any]
@@ -202,6 +203,17 @@ def release(using: str, row: ModerationState) -> None:
 @transition(waiting)
 def complete(using: str, _: Any) -> None:
     assert drain(using).decided == 1
+
+
+@transition(batch)
+def complete_a_batch(using: str, prepared: Any) -> None:
+    finish(using, prepared[1])
+
+
+@transition(batch, unseen=True)
+def complete_a_batch_after_an_unseen_edit(using: str, prepared: Any) -> None:
+    raw_update(Comment.objects.using(using).get(body="bad"), "fine")
+    finish(using, prepared[1])
 
 
 @transition(judged)
