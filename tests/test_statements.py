@@ -125,3 +125,34 @@ def test_a_value_without_a_place_is_refused(using: str) -> None:
 
     with pytest.raises(LookupError):
         statements.select("forgetful", using, forgetful, wanted="k")
+
+
+def test_each_alias_has_its_own(using: str) -> None:
+    """What one database was asked is not what another one is."""
+
+    def found(alias: str) -> Any:
+        return lambda marks: (
+            ModerationState.objects.using(alias)
+            .filter(pk=marks.pk)
+            .values_list("object_key")
+        )
+
+    pks = {
+        alias: statements.insert(state(object_key=alias), alias)
+        for alias in {"default", using}
+    }
+    for alias, pk in pks.items():
+        assert statements.select("found", alias, found(alias), pk=pk) == [(alias,)]
+
+
+def test_a_number_keeps_its_column_s_class(using: str) -> None:
+    """psycopg's driver goes by it; the ORM chose it for the column."""
+
+    def raised(marks: Any) -> Any:
+        rows = ModerationState.objects.using(using).filter(pk=marks.pk)
+        return rows, {"priority": F("priority") + marks.more}
+
+    statement = statements.updating("raised", using, raised, {"pk": 1, "more": 2})
+    filled = statement.filled({"pk": 5, "more": 6})
+    assert sorted(filled) == [5, 6]
+    assert [type(value) for value in filled] == [type(p) for p in statement.params]
