@@ -2,23 +2,85 @@
 
 from __future__ import annotations
 
-from .evaluation import Card, Metrics, ScoredSample, curve, evaluate, spread
-from .features import MAX_CHARS
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
 
-__all__ = ["make_card"]
+from .evaluation import CurvePoint, Metrics, Spread, curve, evaluate, spread
+from .features import MAX_CHARS
+from .head import TokenWeight
+from .reliability import Reliability, measure_reliability
+from .slices import Slice, measure_slices
+from .unrelated import UnrelatedErrors
+
+__all__ = ["Card", "ScoredSample", "make_card"]
 
 # Errors on the card; the queue of a person who looks for bad labels.
 _WORST = 20
 # A label is suspect where the held-out score is this near to the other one.
 _SUSPECT = 0.1
+# Below this many samples of a label, a proportion's interval spans 14 points or more
+# at its narrowest usual (0.95 of 50: 0.84 to 0.98).
+_FEW = 50
+# Ordinary traffic is mostly unrelated: from this share on, false alarms outnumber
+# the hits on a site where one text in fifty belongs.
+_OFTEN = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredSample:
+    """A sample by its place in the training sequence, from 0; never its text.
+
+    `tokens` are the words that moved its score most, by the weights of the model that
+    gave it: the one that had not seen the sample's fold.
+    """
+
+    index: int
+    is_positive: bool
+    score: float
+    tokens: tuple[TokenWeight, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What is known of a trained category's errors before it goes live.
+
+    Every score of a sample in it was given by a model that had not seen the sample;
+    `unrelated` was measured with the model that goes live.
+    """
+
+    method: str
+    folds: int
+    seed: int
+    positives: int
+    negatives: int
+    groups: int  # different texts, near-duplicates counted once
+    metrics: Metrics
+    spread: Spread
+    curve: tuple[CurvePoint, ...]
+    scores: tuple[float, ...]  # one a sample, in their order, to 4 digits
+    reliability: Reliability
+    slices: tuple[Slice, ...]
+    unrelated: UnrelatedErrors
+    worst_errors: tuple[ScoredSample, ...]
+    suspect_labels: tuple[int, ...]
+    warnings: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain dicts, lists, numbers and None: JSON without NaN."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
 
 
 def make_card(
     *,
+    texts: list[str],
     labels: list[bool],
     scores: list[float],
     folds: list[int],
     groups: list[int],
+    explain: Callable[[int], list[TokenWeight]],
+    unrelated: UnrelatedErrors,
     truncated: int,
     threshold: float,
     seed: int,
@@ -26,10 +88,14 @@ def make_card(
     """Return the card of scores that were each given to a sample held out.
 
     `folds` and `groups` number each sample's fold and its group of near-duplicates;
+    `explain` returns the words that moved the score of the sample at an index;
     `truncated` counts the samples that were too long to be read whole.
     """
+    # Rounded before anything is counted, so that whoever has the card's scores can
+    # count the same.
+    scores = [round(score, 4) for score in scores]
     count = max(folds) + 1
-    metrics = evaluate(labels, scores, threshold)
+    metrics = evaluate(labels, scores, threshold, groups)
     each = []
     for fold in range(count):
         mine = [index for index, number in enumerate(folds) if number == fold]
@@ -40,22 +106,14 @@ def make_card(
                 threshold,
             )
         )
-    scored = sorted(
-        (
-            ScoredSample(index=index, is_positive=label, score=score)
-            for index, (label, score) in enumerate(zip(labels, scores, strict=True))
-        ),
-        key=lambda sample: (-abs(sample.score - sample.is_positive), sample.index),
-    )
     wrong = [
-        sample
-        for sample in scored
-        if (sample.score >= threshold) is not sample.is_positive
+        index
+        for index, (label, score) in enumerate(zip(labels, scores, strict=True))
+        if (score >= threshold) is not label
     ]
+    wrong.sort(key=lambda index: (-abs(scores[index] - labels[index]), index))
     suspect = [
-        sample.index
-        for sample in wrong
-        if abs(sample.score - sample.is_positive) > 1 - _SUSPECT
+        index for index in wrong if abs(scores[index] - labels[index]) > 1 - _SUSPECT
     ]
     return Card(
         method=f"{count}-fold cross-validation, near-duplicates grouped in a fold",
@@ -67,10 +125,33 @@ def make_card(
         metrics=metrics,
         spread=spread(each),
         curve=curve(labels, scores),
-        worst_errors=tuple(wrong[:_WORST]),
+        scores=tuple(scores),
+        reliability=measure_reliability(labels, scores),
+        slices=measure_slices(texts, labels, scores, threshold, groups),
+        unrelated=unrelated,
+        worst_errors=tuple(
+            ScoredSample(
+                index=index,
+                is_positive=labels[index],
+                score=scores[index],
+                tokens=tuple(explain(index)),
+            )
+            for index in wrong[:_WORST]
+        ),
         suspect_labels=tuple(suspect),
-        warnings=tuple(_warnings(metrics, labels, groups, suspect, truncated)),
+        warnings=tuple(
+            _warnings(metrics, labels, groups, suspect, unrelated, truncated)
+        ),
     )
+
+
+def _plain(value: Any) -> Any:
+    """The same in what JSON has; asdict keeps tuples."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value
 
 
 def _warnings(
@@ -78,20 +159,23 @@ def _warnings(
     labels: list[bool],
     groups: list[int],
     suspect: list[int],
+    unrelated: UnrelatedErrors,
     truncated: int,
 ) -> list[str]:
     positives, negatives = sum(labels), len(labels) - sum(labels)
-    warnings = [
-        "Measured on texts like the samples: how often unrelated texts are taken for"
-        " the category is not known."
-    ]
+    warnings = []
     for count, name in ((positives, "positives"), (negatives, "negatives")):
-        if count < 50:
+        if count < _FEW:
             warnings.append(f"{count} {name}: the interval is wide.")
     if max(positives, negatives) > 10 * min(positives, negatives):
         warnings.append(
             f"{positives:,} positives and {negatives:,} negatives: the smaller side is"
             " known far less well."
+        )
+    if unrelated.rate > _OFTEN:
+        warnings.append(
+            f"It flags {unrelated.false_positives} of {unrelated.count} ordinary texts"
+            " about other things: add negatives of the kinds that your site receives."
         )
     if repeated := len(groups) - len(set(groups)):
         warnings.append(

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .calibration import fit_platt
-from .cards import make_card
+from .cards import Card, make_card
 from .errors import TrainingError, require
-from .evaluation import Card
 from .features import DIMENSIONS, featurize
 from .folds import assign_folds, group_texts
 from .head import Head, TextScore, TokenWeight, sigmoid
 from .samples import Sample
+from .unrelated import measure_unrelated
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,33 +75,37 @@ def train(
 
     folds = np.array(assign_folds(labels, groups, folds=_FOLDS, seed=seed))
     logits = np.zeros(len(labels))
+    models = []
     for fold in range(_FOLDS):
         report("cross-validation", 0.3 + 0.1 * fold)
         held_out = folds == fold
-        model = _fit(matrix[~held_out], targets[~held_out], seed)
-        logits[held_out] = _logits(model, matrix[held_out])
+        models.append(_fit(matrix[~held_out], targets[~held_out], seed))
+        logits[held_out] = _logits(models[fold], matrix[held_out])
 
     report("fit", 0.8)
     model = _fit(matrix, targets, seed)
 
     report("calibration", 0.9)
-    slope, offset = fit_platt(logits, targets)
-    head = Head(
-        weights=model.weights,
-        scale=model.scale,
-        bias=model.bias,
-        slope=slope,
-        offset=offset,
-        threshold=THRESHOLD,
-    )
+    head = _head(model, *fit_platt(logits, targets))
 
     report("card", 0.95)
-    scores = _held_out_scores(logits, targets, folds)
+    # Each fold is calibrated by the others' logits, so that none grades itself.
+    heads = [
+        _head(models[fold], *fit_platt(logits[folds != fold], targets[folds != fold]))
+        for fold in range(_FOLDS)
+    ]
+    seen_by = [heads[fold] for fold in folds]
     card = make_card(
+        texts=texts,
         labels=labels,
-        scores=scores,
+        scores=[
+            sigmoid(own.slope * float(logit) + own.offset)
+            for own, logit in zip(seen_by, logits, strict=True)
+        ],
         folds=folds.tolist(),
         groups=groups,
+        explain=lambda index: _explain(seen_by[index], texts[index]),
+        unrelated=measure_unrelated(head.score, THRESHOLD),
         truncated=truncated,
         threshold=THRESHOLD,
         seed=seed,
@@ -210,16 +214,19 @@ def _logits(model: _Model, matrix: Any) -> Any:
     return model.scale * (matrix @ model.weights.astype("float64")) + model.bias
 
 
-def _held_out_scores(
-    logits: NDArray[np.float64],
-    targets: NDArray[np.bool_],
-    folds: NDArray[np.int64],
-) -> list[float]:
-    """Calibrate each fold's logits by the other folds', so that none grades itself."""
-    scores = [0.0] * len(targets)
-    for fold in range(_FOLDS):
-        held_out = folds == fold
-        slope, offset = fit_platt(logits[~held_out], targets[~held_out])
-        for index in held_out.nonzero()[0]:
-            scores[index] = sigmoid(slope * float(logits[index]) + offset)
-    return scores
+def _head(model: _Model, slope: float, offset: float) -> Head:
+    return Head(
+        weights=model.weights,
+        scale=model.scale,
+        bias=model.bias,
+        slope=slope,
+        offset=offset,
+        threshold=THRESHOLD,
+    )
+
+
+def _explain(head: Head, text: str) -> list[TokenWeight]:
+    return [
+        TokenWeight(start=token.start, end=token.end, weight=round(token.weight, 4))
+        for token in head.explain(text)
+    ]

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from math import sqrt
+from dataclasses import dataclass
 from statistics import pstdev
-from typing import Any
 
-__all__ = [
-    "Card",
-    "CurvePoint",
-    "Interval",
-    "Metrics",
-    "ScoredSample",
-    "Spread",
-    "curve",
-    "evaluate",
-    "spread",
-    "wilson",
-]
+from .intervals import (
+    Interval,
+    auc_interval,
+    average_precision_interval,
+    effective_size,
+    f1_interval,
+    wilson,
+)
 
-# The normal quantile of a two-sided interval of 95 %.
-_Z = 1.959963984540054
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """A range of proportions, each 0..1, that holds the true one in 95 of 100 cases."""
-
-    low: float
-    high: float
+__all__ = ["CurvePoint", "Metrics", "Spread", "curve", "evaluate", "spread"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +39,9 @@ class Metrics:
     average_precision: float | None
     precision_interval: Interval | None
     recall_interval: Interval | None
+    f1_interval: Interval | None
+    roc_auc_interval: Interval | None
+    average_precision_interval: Interval | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,83 +65,47 @@ class CurvePoint:
     true_negatives: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScoredSample:
-    """A sample by its place in the training sequence, from 0; never its text."""
-
-    index: int
-    is_positive: bool
-    score: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """What is known of a trained category's errors before it goes live.
-
-    Every score in it was given to a sample by a model that had not seen the sample.
-    """
-
-    method: str
-    folds: int
-    seed: int
-    positives: int
-    negatives: int
-    groups: int  # different texts, near-duplicates counted once
-    metrics: Metrics
-    spread: Spread
-    curve: tuple[CurvePoint, ...]
-    worst_errors: tuple[ScoredSample, ...]
-    suspect_labels: tuple[int, ...]
-    warnings: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain dicts, lists, numbers and None: JSON without NaN."""
-        plain: dict[str, Any] = asdict(self)
-        for name in ("curve", "worst_errors", "suspect_labels", "warnings"):
-            plain[name] = list(plain[name])
-        return plain
-
-
 def evaluate(
-    labels: Sequence[bool], scores: Sequence[float], threshold: float
+    labels: Sequence[bool],
+    scores: Sequence[float],
+    threshold: float,
+    groups: Sequence[int] | None = None,
 ) -> Metrics:
     """Measure scores against labels; a score at the threshold counts as positive.
 
-    Raise ValueError where the two differ in length.
+    `groups` numbers each sample's group of near-duplicates, which widen the intervals;
+    without it all differ. Raise ValueError where the lengths differ.
     """
     point = _count(labels, scores, threshold)
     tp, fp = point.true_positives, point.false_positives
     fn, tn = point.false_negatives, point.true_negatives
+    precision, recall = _ratio(tp, tp + fp), _ratio(tp, tp + fn)
+    f1 = _ratio(2 * tp, 2 * tp + fp + fn)
+    roc_auc = _roc_auc(labels, scores)
+    average_precision = _average_precision(labels, scores)
+    sizes = _sizes(labels, scores, threshold, groups or range(len(labels)))
     return Metrics(
         threshold=threshold,
         true_positives=tp,
         false_positives=fp,
         false_negatives=fn,
         true_negatives=tn,
-        precision=_ratio(tp, tp + fp),
-        recall=_ratio(tp, tp + fn),
-        f1=_ratio(2 * tp, 2 * tp + fp + fn),
+        precision=precision,
+        recall=recall,
+        f1=f1,
         false_positive_rate=_ratio(fp, fp + tn),
-        roc_auc=_roc_auc(labels, scores),
-        average_precision=_average_precision(labels, scores),
-        precision_interval=wilson(tp, tp + fp),
-        recall_interval=wilson(tp, tp + fn),
+        roc_auc=roc_auc,
+        average_precision=average_precision,
+        precision_interval=wilson((precision or 0) * sizes.flagged, sizes.flagged),
+        recall_interval=wilson((recall or 0) * sizes.positives, sizes.positives),
+        f1_interval=None if f1 is None else f1_interval(f1, sizes.either),
+        roc_auc_interval=None
+        if roc_auc is None
+        else auc_interval(roc_auc, sizes.positives, sizes.negatives),
+        average_precision_interval=None
+        if average_precision is None
+        else average_precision_interval(average_precision, sizes.positives),
     )
-
-
-def wilson(successes: int, trials: int) -> Interval | None:
-    """Return Wilson's 95 % interval of a proportion, None without a trial.
-
-    Unlike the textbook's p ± 1.96 s it stays within 0..1 and holds for few trials
-    (Wilson 1927, JASA 22:209).
-    """
-    if not trials:
-        return None
-    share = successes / trials
-    scale = 1 + _Z * _Z / trials
-    middle = (share + _Z * _Z / (2 * trials)) / scale
-    half = _Z * sqrt(share * (1 - share) / trials + (_Z / (2 * trials)) ** 2) / scale
-    return Interval(low=max(0.0, middle - half), high=min(1.0, middle + half))
 
 
 def curve(
@@ -185,6 +137,33 @@ def _count(
         false_positives=counts[False, True],
         false_negatives=counts[True, False],
         true_negatives=counts[False, False],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sizes:
+    """How many independent samples are of each kind."""
+
+    positives: float
+    negatives: float
+    flagged: float
+    either: float  # positive or flagged
+
+
+def _sizes(
+    labels: Sequence[bool],
+    scores: Sequence[float],
+    threshold: float,
+    groups: Sequence[int],
+) -> _Sizes:
+    rows = list(zip(labels, scores, groups, strict=True))
+    return _Sizes(
+        positives=effective_size([g for label, _, g in rows if label]),
+        negatives=effective_size([g for label, _, g in rows if not label]),
+        flagged=effective_size([g for _, score, g in rows if score >= threshold]),
+        either=effective_size(
+            [g for label, score, g in rows if label or score >= threshold]
+        ),
     )
 
 
