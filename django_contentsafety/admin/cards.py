@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _, gettext_lazy
+
+from ..engine.evaluation import CurvePoint
+from ..engine.intervals import Interval, wilson
+from ..engine.slices import Slice
+from ..engine.stored_cards import Measured, StoredCard, read_card
+from . import plots
+from .unrelated import describe_unrelated
 
 #: Metric → label and what it says.
 METRICS = {
@@ -31,72 +37,103 @@ METRICS = {
         gettext_lazy("precision over all thresholds"),
     ),
 }
+#: What the engine calls scripts that have no name of their own.
+SCRIPTS = {
+    "none": gettext_lazy("no letters"),
+    "other": gettext_lazy("other scripts"),
+}
 
 
 def describe_card(card: Any) -> dict[str, Any]:
-    """What the page shows of ``card``; empty where there is none.
+    """What a page shows of ``card``; empty where there is none.
 
     A card is JSON from a provider: what is missing in it is left out.
     """
-    if not isinstance(card, dict) or not isinstance(card.get("metrics"), dict):
+    stored = read_card(card)
+    if not stored:
         return {}
-    metrics = card["metrics"]
-    threshold = metrics.get("threshold")
     return {
         "metrics": [
-            {
-                "label": label,
-                "words": words,
-                "value": f"{metrics[name]:.2f}",
-                "interval": _interval(metrics.get(f"{name}_interval")),
-                "bar": _bar(metrics[name], metrics.get(f"{name}_interval")),
-            }
-            for name, (label, words) in METRICS.items()
-            if isinstance(metrics.get(name), int | float)
+            tile(name, stored.metrics[name])
+            for name in METRICS
+            if name in stored.metrics
         ],
-        "counts": _counts(metrics),
-        "threshold": f"{threshold:.2f}" if isinstance(threshold, float) else "",
-        "method": str(card.get("method", "")),
-        "warnings": [str(warning) for warning in card.get("warnings") or []],
+        "counts": _counts(stored.counts),
+        "matrix": _matrix(stored.counts),
+        "threshold": "" if stored.threshold is None else f"{stored.threshold:.2f}",
+        "method": stored.method,
+        "measured": _measured(stored),
+        "warnings": stored.warnings,
+        "thresholds": _thresholds(stored),
+        "calibration": _calibration(stored),
+        "slices": _slices(stored.slices),
+        "unrelated": describe_unrelated(stored.unrelated, stored.threshold),
     }
 
 
-def _interval(value: Any) -> str:
-    if not value:
+def tile(name: str, measured: Measured) -> dict[str, Any]:
+    label, words = METRICS[name]
+    return {
+        "label": label,
+        "words": words,
+        "value": f"{measured.value:.2f}",
+        "interval": interval_words(measured.interval),
+        "bar": plots.band(measured.value, measured.interval),
+    }
+
+
+def interval_words(interval: Interval | None) -> str:
+    if interval is None:
         return ""
     return _("95 %% sure: %(low)s to %(high)s") % {
-        "low": f"{value['low']:.2f}",
-        "high": f"{value['high']:.2f}",
+        "low": f"{interval.low:.2f}",
+        "high": f"{interval.high:.2f}",
     }
 
 
-def _bar(value: float, interval: Any) -> SafeString:
-    """0 to 1, the interval as a band, the value as a line."""
-    low, high = (interval["low"], interval["high"]) if interval else (value, value)
-    return format_html(
-        '<svg class="cs-band" viewBox="0 0 100 8" preserveAspectRatio="none" '
-        'aria-hidden="true"><rect class="cs-track" y="3" width="100" height="2"/>'
-        '<rect class="cs-interval" x="{}" y="1" width="{}" height="6"/>'
-        '<rect class="cs-value" x="{}" y="0" width="1" height="8"/></svg>',
-        f"{low * 100:.1f}",
-        f"{(high - low) * 100:.1f}",
-        f"{min(value * 100, 99):.1f}",
-    )
+def interval_range(interval: Interval | None) -> str:
+    return f"{interval.low:.2f} – {interval.high:.2f}" if interval else ""
 
 
-def _counts(metrics: dict[str, Any]) -> list[str]:
-    try:
-        tp, fp, fn, tn = (
-            int(metrics[name])
-            for name in (
-                "true_positives",
-                "false_positives",
-                "false_negatives",
-                "true_negatives",
+def nearest(points: Sequence[CurvePoint], threshold: float | None) -> int:
+    """The index of the curve's point at a threshold; 0.5 where none is known."""
+    wanted = 0.5 if threshold is None else threshold
+    return min(range(len(points)), key=lambda n: abs(points[n].threshold - wanted))
+
+
+def _measured(stored: StoredCard) -> list[tuple[str, str]]:
+    """How it was measured: what, and in words."""
+    facts = []
+    if stored.method:
+        facts.append((_("Method"), stored.method))
+    if stored.positives is not None and stored.negatives is not None:
+        held_out = _("%(positives)s positive and %(negatives)s negative samples") % {
+            "positives": f"{stored.positives:,}",
+            "negatives": f"{stored.negatives:,}",
+        }
+        if stored.folds:
+            held_out = _(
+                "%(samples)s, each scored by a model that had not seen it: "
+                "%(folds)d models learned from the other samples"
+            ) % {"samples": held_out, "folds": stored.folds}
+        facts.append((_("Held out"), held_out))
+    if stored.groups is not None:
+        facts.append(
+            (
+                _("Different texts"),
+                _("%s, near-duplicates counted once") % f"{stored.groups:,}",
             )
         )
-    except (KeyError, TypeError, ValueError):
+    if stored.seed is not None:
+        facts.append((_("Seed"), str(stored.seed)))
+    return facts
+
+
+def _counts(counts: CurvePoint | None) -> list[str]:
+    if counts is None:
         return []
+    tp, fp = counts.true_positives, counts.false_positives
+    fn, tn = counts.false_negatives, counts.true_negatives
     return [
         _("Of %(all)d positive samples it found %(found)d and missed %(missed)d.")
         % {"all": tp + fn, "found": tp, "missed": fn},
@@ -106,3 +143,133 @@ def _counts(metrics: dict[str, Any]) -> list[str]:
         )
         % {"all": fp + tn, "passed": tn, "false": fp},
     ]
+
+
+def _matrix(counts: CurvePoint | None) -> dict[str, Any]:
+    """The four counts, and of each label the share that was told right."""
+    if counts is None:
+        return {}
+    positives = counts.true_positives + counts.false_negatives
+    negatives = counts.false_positives + counts.true_negatives
+    return {
+        "counts": counts,
+        "found": interval_words(wilson(counts.true_positives, positives)),
+        "passed": interval_words(wilson(counts.true_negatives, negatives)),
+    }
+
+
+def _thresholds(stored: StoredCard) -> dict[str, Any]:
+    """The precision–recall curve: its plot, its table, where the slider begins."""
+    if not stored.curve:
+        return {}
+    at = nearest(stored.curve, stored.threshold)
+    unrelated = stored.unrelated.scores if stored.unrelated else ()
+    return {
+        "plot": plots.precision_recall([stored.curve], [stored.curve[at]]),
+        "at": at,
+        "last": len(stored.curve) - 1,
+        "now": _threshold(stored.curve[at], unrelated),
+        "rows": [_threshold(point, unrelated) for point in stored.curve],
+        "has_unrelated": bool(unrelated),
+        "unrelated": len(unrelated),
+    }
+
+
+def _threshold(point: CurvePoint, unrelated: Sequence[float]) -> dict[str, Any]:
+    precision, recall = plots.precision_of(point), plots.recall_of(point)
+    row = {
+        "threshold": f"{point.threshold:.2f}",
+        "point": point,
+        "precision": _number(precision),
+        "recall": _number(recall),
+        "place": plots.place_of(point),
+        "unrelated": sum(score >= point.threshold for score in unrelated),
+    }
+    row["words"] = _(
+        "%(threshold)s: %(caught)d caught, %(missed)d missed, %(false)d wrongly "
+        "flagged; precision %(precision)s, recall %(recall)s"
+    ) % {
+        "threshold": row["threshold"],
+        "caught": point.true_positives,
+        "missed": point.false_negatives,
+        "false": point.false_positives,
+        "precision": row["precision"],
+        "recall": row["recall"],
+    }
+    return row
+
+
+def _calibration(stored: StoredCard) -> dict[str, Any]:
+    if stored.reliability is None:
+        return {}
+    return {
+        "plot": plots.reliability(stored.reliability.bins),
+        "error": None
+        if stored.reliability.error is None
+        else f"{stored.reliability.error * 100:.0f}",
+        "rows": [
+            {
+                "scores": f"{one.low:.1f} – {one.high:.1f}",
+                "count": one.count,
+                "positives": one.positives,
+                "mean_score": "–"
+                if one.mean_score is None
+                else f"{one.mean_score:.2f}",
+                "share": "–" if one.share is None else f"{one.share:.2f}",
+                "interval": interval_range(one.share_interval),
+            }
+            for one in stored.reliability.bins
+        ],
+    }
+
+
+def _slices(slices: Sequence[Slice]) -> list[dict[str, Any]]:
+    return [
+        {
+            "by": by,
+            "rows": [
+                {
+                    "name": _length(one.name)
+                    if kind == "length"
+                    else SCRIPTS.get(one.name, one.name),
+                    "positives": one.positives,
+                    "negatives": one.negatives,
+                    "precision": _share(one.precision, one.precision_interval),
+                    "recall": _share(one.recall, one.recall_interval),
+                }
+                for one in rows
+            ],
+        }
+        for kind, by, name_of in (
+            ("length", _("Length"), _length),
+            ("script", _("Script"), _script),
+        )
+        if (rows := [one for one in slices if one.by == kind])
+    ]
+
+
+def _length(name: str) -> str:
+    first, _dash, last = name.partition("-")
+    if first in ("", "0"):
+        return _("up to %s characters") % last
+    if not last:
+        return _("%s characters or more") % first
+    return _("%(first)s to %(last)s characters") % {"first": first, "last": last}
+
+
+def _script(name: str) -> str:
+    return str(SCRIPTS.get(name, name))
+
+
+def _share(value: float | None, interval: Interval | None) -> dict[str, Any]:
+    if value is None:
+        return {}
+    return {
+        "value": f"{value:.2f}",
+        "interval": interval_range(interval),
+        "bar": plots.band(value, interval),
+    }
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"

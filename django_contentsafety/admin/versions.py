@@ -7,18 +7,20 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin import AdminSite
 from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.forms.widgets import Script
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _, gettext_lazy
 
 from .. import tasks
-from ..engine.samples import parse_jsonl
 from ..flows import build
 from ..forms import policies_naming
 from ..models import BuildJob, Category, CategoryVersion
 from .base import PageAdmin, Response, Tool, actor
+from .card_samples import card_samples
 from .cards import describe_card
-from .display import actor_names, badge, excerpt
+from .comparing import compare_page
+from .display import actor_names, badge
 
 BUILD = "contentsafety.build_category"
 ACTIVATE = "contentsafety.activate_version"
@@ -70,7 +72,18 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             post_only=False,
             fits=is_idle,
         ),
+        Tool(
+            name="compare",
+            label=gettext_lazy("Compare"),
+            permission="contentsafety.view_categoryversion",
+            post_only=False,
+            fits=is_ready,
+        ),
     )
+
+    class Media:
+        css = {"all": ["contentsafety/card.css"]}
+        js = [Script("contentsafety/card.js", defer=True)]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CategoryVersion]:
         versions = super().get_queryset(request).select_related("category")
@@ -93,7 +106,7 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
         )
         card = describe_card(version.card)
         if card:
-            card["errors"] = self._errors(request, version)
+            card.update(card_samples(self.admin_site, request, version))
         return {
             "title": str(version),
             "version": version,
@@ -145,24 +158,11 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             card=describe_card(version.card),
         )
 
-    def _errors(
-        self, request: HttpRequest, version: CategoryVersion
-    ) -> list[dict[str, Any]]:
-        """The samples that were told wrong, for those who may read samples."""
-        worst = (version.card or {}).get("worst_errors") or []
-        if not worst or not self.has_text_permission(request):
-            return []
-        frozen = CategoryVersion.objects.values_list("samples_jsonl", flat=True)
-        samples = parse_jsonl(bytes(frozen.get(pk=version.pk))).samples
-        return [
-            {
-                "text": excerpt(samples[error["index"]][1].text, 160),
-                "is_positive": error["is_positive"],
-                "score": f"{error['score']:.2f}",
-            }
-            for error in worst[:10]
-            if error["index"] < len(samples)
-        ]
+    def compare(self, request: HttpRequest, version: CategoryVersion) -> Response:
+        if request.method == "POST":
+            return self.back_to(version)
+        context = compare_page(request, version, self.has_text_permission(request))
+        return self.render(request, "compare.html", version, **context)
 
 
 def version_rows(
