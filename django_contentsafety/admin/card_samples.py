@@ -24,6 +24,8 @@ from .display import masked, show_controls
 ERRORS, SUSPECTS = 20, 50
 #: Characters of a text, and how many of them before the strongest word.
 TEXT, BEFORE = 320, 120
+#: Words below this share of the strongest one's weight are not marked.
+WEAK = 0.2
 
 PERMISSION = "contentsafety.view_sample_text"
 
@@ -93,10 +95,10 @@ def mark_words(text: str, tokens: Sequence[TokenWeight]) -> SafeString:
     pieces: list[SafeString] = []
     at = low
     for token in sorted(tokens, key=lambda token: token.start):
-        if token.start < at or token.end > high or not heaviest:
+        share = abs(token.weight) / heaviest if heaviest else 0
+        if token.start < at or token.end > high or share < WEAK:
             continue
         pieces.append(show_controls(text[at : token.start]))
-        share = abs(token.weight) / heaviest
         pieces.append(
             format_html(
                 '<mark class="{}-{}" title="{}">{}</mark>',

@@ -85,14 +85,12 @@ def tile(name: str, measured: Measured) -> dict[str, Any]:
 def interval_words(interval: Interval | None) -> str:
     if interval is None:
         return ""
-    return _("95 %% sure: %(low)s to %(high)s") % {
-        "low": f"{interval.low:.2f}",
-        "high": f"{interval.high:.2f}",
-    }
+    return _("95 %% sure: %s") % interval_range(interval)
 
 
 def interval_range(interval: Interval | None) -> str:
-    return f"{interval.low:.2f} – {interval.high:.2f}" if interval else ""
+    """Both ends, in one line; empty where there is no interval."""
+    return f"{interval.low:.2f}\u00a0–\u00a0{interval.high:.2f}" if interval else ""
 
 
 def nearest(points: Sequence[CurvePoint], threshold: float | None) -> int:

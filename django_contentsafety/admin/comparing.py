@@ -144,7 +144,8 @@ def _verdict(comparison: Comparison) -> str:
         else _("More are broken than fixed")
     )
     chance = comparison.chance
-    odds = _("less than 0.1 %") if chance < 0.001 else f"{chance * 100:.1f} %"
+    digits = 1 if chance < 0.1 else 0
+    odds = f"{chance * 100:.{digits}f} %" if chance >= 0.001 else _("less than 0.1 %")
     if chance < 0.05:
         return _(
             "%(words)s, and hardly by chance: two equally good versions would differ "

@@ -24,8 +24,8 @@ def describe_unrelated(
         "rate": _percent(found.rate),
         "interval": ""
         if interval is None
-        else _("95 %% sure: %(low)s to %(high)s")
-        % {"low": _percent(interval.low), "high": _percent(interval.high)},
+        else _("95 %% sure: %s")
+        % f"{_percent(interval.low)}\u00a0– {_percent(interval.high)}",
         "bar": band(found.rate, interval),
         "texts": _flagged(found, 0.5 if threshold is None else threshold),
     }
@@ -50,6 +50,5 @@ def _flagged(found: UnrelatedErrors, threshold: float) -> list[dict[str, Any]]:
 
 def _percent(share: float) -> str:
     """A share of 0 to 1; more digits where it is small, for 0.3 % is not 0 %."""
-    return _("%(number)s %%") % {
-        "number": f"{share * 100:.1f}" if 0 < share < 0.1 else f"{share * 100:.0f}"
-    }
+    number = f"{share * 100:.1f}" if 0 < share < 0.1 else f"{share * 100:.0f}"
+    return _("%s\u00a0%%") % number

@@ -87,7 +87,7 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CategoryVersion]:
         versions = super().get_queryset(request).select_related("category")
-        return versions.defer(*BLOBS)
+        return versions.defer(*BLOBS, "card")
 
     def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
         """Not in the index: one comes here from its category."""

@@ -208,4 +208,5 @@ def _average_precision(labels: Sequence[bool], scores: Sequence[float]) -> float
         found += positives
         seen += positives + negatives
         area += positives / total * found / seen
-    return area
+    # Rounding may carry the sum past the whole.
+    return min(area, 1.0)

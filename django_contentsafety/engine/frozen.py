@@ -15,10 +15,13 @@ def read_frozen(data: bytes, indices: Iterable[int] | None = None) -> dict[int, 
     A place is that of the line, so that a line which erasure has made unreadable moves
     no other: its sample is missing from the answer, as is a place that there isn't.
     """
+    if indices is None:
+        parsed = parse_jsonl(data, max_bytes=len(data))
+        return {line - 1: sample for line, sample in parsed.samples}
     lines = data.split(b"\n")
-    found = {}
-    for index in range(len(lines)) if indices is None else set(indices):
-        if 0 <= index < len(lines):
-            for _, sample in parse_jsonl(lines[index]).samples:
-                found[index] = sample
-    return found
+    return {
+        index: sample
+        for index in set(indices)
+        if 0 <= index < len(lines)
+        for _, sample in parse_jsonl(lines[index]).samples
+    }

@@ -27,6 +27,8 @@ METRICS = ("precision", "recall", "f1", "roc_auc", "average_precision")
 _MOST_SAMPLES = 1_000_000
 _MOST_ROWS = 1_000
 _MOST_CHARS = 500
+# How far past its ends a share may be that was summed of others.
+_ROUNDING = 1e-9
 
 T = TypeVar("T")
 
@@ -280,7 +282,9 @@ def _number(value: Any) -> float | None:
 
 def _share(value: Any) -> float | None:
     number = _number(value)
-    return number if number is not None and 0 <= number <= 1 else None
+    if number is None or not -_ROUNDING <= number <= 1 + _ROUNDING:
+        return None
+    return min(max(number, 0.0), 1.0)
 
 
 def _count(value: Any) -> int | None:

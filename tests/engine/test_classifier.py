@@ -11,10 +11,12 @@ from django_contentsafety.engine.artifacts import dump
 from django_contentsafety.engine.calibration import fit_platt
 from django_contentsafety.engine.classifier import train
 from django_contentsafety.engine.errors import TrainingError
+from django_contentsafety.engine.evaluation import evaluate
 from django_contentsafety.engine.features import MAX_CHARS
 from django_contentsafety.engine.folds import assign_folds, group_texts
 from django_contentsafety.engine.head import sigmoid
 from django_contentsafety.engine.samples import Sample
+from django_contentsafety.engine.unrelated import unrelated_texts
 
 from .made_up import NEGATIVE, POSITIVE, make_samples, make_text
 from .tricky import ODD_TEXTS, any_text
@@ -89,6 +91,43 @@ def test_wrong_labels_are_suspected():
     assert set(card.suspect_labels) == wrong
     assert {error.index for error in card.worst_errors} >= wrong
     assert card.worst_errors[0].index in wrong
+
+
+def test_whoever_has_the_scores_can_count_the_same():
+    samples = make_samples(60, 80, seed=3)
+    samples[7] = Sample(text=samples[7].text, is_positive=False)
+    card = train(samples).card
+    labels = [sample.is_positive for sample in samples]
+    counted = evaluate(labels, card.scores, card.metrics.threshold)
+    assert counted == card.metrics
+    assert all(score == round(score, 4) for score in card.scores)
+    assert all(card.scores[error.index] == error.score for error in card.worst_errors)
+
+
+def test_an_error_is_explained_by_the_model_that_had_not_seen_it():
+    samples = make_samples(100, 100, seed=3)
+    # A model that had seen the sample would know this word, and go by it.
+    samples[7] = Sample(text=f"{samples[7].text} quuxquux", is_positive=False)
+    card = train(samples).card
+    error = card.worst_errors[0]
+    assert error.index == 7
+    text = samples[7].text
+    words = {text[token.start : token.end] for token in error.tokens}
+    assert words & set(POSITIVE)
+    assert "quuxquux" not in words
+    assert max(error.tokens, key=lambda token: abs(token.weight)).weight > 0
+
+
+def test_ordinary_texts_are_counted_and_warned_of(trained):
+    found = trained.card.unrelated
+    assert found.count == len(found.scores) >= 300
+    assert found.false_positives == sum(score >= 0.5 for score in found.scores)
+    assert found.scores == tuple(
+        round(score, 4)
+        for score in trained.head.score([one.text for one in unrelated_texts()[1]])
+    )
+    often = found.rate > 0.02
+    assert often is any("ordinary texts" in words for words in trained.card.warnings)
 
 
 def repeated(sample, times):
