@@ -142,6 +142,7 @@ def pages(root: Client, category: Category, policy: Policy) -> list[str]:
     found += [
         url("upload", Category, category.pk),
         url("activate", CategoryVersion, version.pk),
+        url("compare", CategoryVersion, version.pk),
         *(url(mode, Policy, policy.pk) for mode in ("live", "shadow", "off")),
     ]
     return sorted(set(found))

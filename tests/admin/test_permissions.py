@@ -52,6 +52,7 @@ CASES: dict[str, tuple[Callable[[Category], Any], list[str], dict[str, Any]]] = 
         ["view_categoryversion", "activate_version"],
         {},
     ),
+    "categoryversion_compare": (make_version, ["view_categoryversion"], {}),
     "buildjob_cancel": (
         lambda category: make_job(category, "queued"),
         ["view_buildjob", "build_category"],
@@ -148,7 +149,8 @@ def test_a_button_is_hidden_without_its_permission(
         f"admin:contentsafety_{obj._meta.model_name}_change", args=[obj.pk]
     )
     view = f"view_{obj._meta.model_name}"
-    assert address not in staff(view).get(change).content.decode()
+    if needed != [view]:  # Who sees the page may compare it.
+        assert address not in staff(view).get(change).content.decode()
     if name != "policy_shadow":  # It is in shadow.
         assert address in staff(view, *needed).get(change).content.decode()
 
