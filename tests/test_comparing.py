@@ -72,10 +72,10 @@ def test_what_is_right_is_judged_by_each_threshold():
 def test_what_is_broken_comes_first_and_the_farthest_off_at_the_top():
     before = {str(n): sample(False, 0.1, f"b{n}") for n in range(3)}
     after = {str(n): sample(False, 0.6 + n / 10, f"b{n}") for n in range(3)}
-    before |= {f"f{n}": sample(True, 0.1 + n / 10, f"f{n}") for n in range(3)}
+    before |= {f"f{n}": sample(True, 0.3 - n / 10, f"f{n}") for n in range(3)}
     after |= {f"f{n}": sample(True, 0.9, f"f{n}") for n in range(3)}
     found = compare(before, after)
-    assert [flip.text for flip in found.flips] == ["b2", "b1", "b0", "f0", "f1", "f2"]
+    assert [flip.text for flip in found.flips] == ["b2", "b1", "b0", "f2", "f1", "f0"]
 
 
 def test_the_list_is_bounded_and_the_counts_are_not():

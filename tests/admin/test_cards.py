@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.contrib.staticfiles import finders
+from django.db import connection
 from django.template.loader import render_to_string
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from hypothesis import given, settings, strategies as st
 
@@ -209,8 +211,6 @@ def test_an_erased_sample_stays_in_the_list_without_its_text(
     lines = bytes(version.samples_jsonl).splitlines(keepends=True)
     lines[index] = b'{"erased": true}\n'
     # Only erasure writes a frozen column; it goes past the guard.
-    from django.db import connection
-
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE contentsafety_categoryversion SET samples_jsonl = %s, redacted = %s"
@@ -220,6 +220,26 @@ def test_an_erased_sample_stays_in_the_list_without_its_text(
     said = words(root.get(page_of(version)))
     assert f"{index + 1} erased" in said
     assert samples[index].text not in said
+
+
+@pytest.mark.django_db
+def test_fifty_labels_to_look_at_cost_what_one_costs(
+    root: Client, version: CategoryVersion, two: tuple[CategoryVersion, ...]
+) -> None:
+    def queries(page: str, suspects: int, others: int) -> int:
+        card = {**version.card, "suspect_labels": list(range(suspects))}
+        rows = CategoryVersion.objects.order_by("pk")
+        rows.update(card=None)
+        rows.filter(
+            pk__in=list(rows.values_list("pk", flat=True)[: others + 1])
+        ).update(card=card)
+        with CaptureQueriesContext(connection) as captured:
+            assert root.get(page_of(version, page)).status_code == 200
+        return len(captured)
+
+    queries("change", 1, 1)
+    assert queries("change", 1, 1) == queries("change", 50, 2)
+    assert queries("compare", 1, 1) == queries("compare", 50, 2)
 
 
 def test_words_are_marked_by_what_they_say() -> None:
