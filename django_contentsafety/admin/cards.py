@@ -12,7 +12,7 @@ from ..engine.intervals import Interval, wilson
 from ..engine.slices import Slice
 from ..engine.stored_cards import Measured, StoredCard, read_card
 from . import plots
-from .unrelated import describe_unrelated
+from .unrelated import describe_unrelated, sure
 
 #: Metric → label and what it says.
 METRICS = {
@@ -85,7 +85,7 @@ def tile(name: str, measured: Measured) -> dict[str, Any]:
 def interval_words(interval: Interval | None) -> str:
     if interval is None:
         return ""
-    return _("95 %% sure: %s") % interval_range(interval)
+    return sure(f"{interval.low:.2f}", f"{interval.high:.2f}")
 
 
 def interval_range(interval: Interval | None) -> str:

@@ -24,11 +24,16 @@ def describe_unrelated(
         "rate": _percent(found.rate),
         "interval": ""
         if interval is None
-        else _("95 %% sure: %s")
-        % f"{_percent(interval.low)}\u00a0– {_percent(interval.high)}",
+        else sure(_percent(interval.low), _percent(interval.high)),
         "bar": band(found.rate, interval),
         "texts": _flagged(found, 0.5 if threshold is None else threshold),
     }
+
+
+def sure(low: str, high: str) -> str:
+    """An interval in words, both of its ends in one line."""
+    ends = _("%(low)s to %(high)s") % {"low": low, "high": high}
+    return _("95 %% sure: %s") % ends.replace(" ", "\u00a0")
 
 
 def _flagged(found: UnrelatedErrors, threshold: float) -> list[dict[str, Any]]:

@@ -130,7 +130,7 @@ def test_a_provider_that_answers_yes_or_no(root: Client, category: Category) -> 
     assert "36 caught" in said
     assert "3 wrongly flagged" in said
     # Wilson's interval of 36 in 40.
-    assert "95 % sure: 0.77 – 0.96" in said
+    assert "95 % sure: 0.77 to 0.96" in said
     assert "There is no curve" in said
     assert "cs-plot" not in response.content.decode()
     assert "range" not in [a.get("type") for _, a in Elements(said).tags]
