@@ -116,7 +116,7 @@ def test_the_whole_story(root: Client, settings: Any, policy: Policy) -> None:
         assert word in page
     assert version.samples_sha256 in page
     assert "25 positive, 25 negative" in page
-    assert "Of 25 positive samples it found" in page
+    assert "25 positive and 25 negative samples, each scored by a model" in page
 
     assert "No version answers now" in words(root.get(url("activate", version)))
     root.post(url("activate", version))
