@@ -53,6 +53,8 @@ class Settings:
     KEEP_ALLOWED_DAYS: int | None = 30
     #: Days the results of a closed case keep the text; None = for ever (§4.3).
     KEEP_DECIDED_DAYS: int | None = 180
+    #: What a card must reach before its version is activated; {} = nothing.
+    ACTIVATION_BAR: dict[str, float] = {}
     #: Opens health and metrics to "Authorization: Bearer …"; None = to staff alone.
     HEALTH_TOKEN: str | None = None
 

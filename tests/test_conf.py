@@ -166,6 +166,7 @@ OTHER_VALUES = {
     "MAX_AGE": 1,
     "KEEP_ALLOWED_DAYS": 1,
     "KEEP_DECIDED_DAYS": None,
+    "ACTIVATION_BAR": {"f1": 0.5},
     "HEALTH_TOKEN": "t",
 }
 
@@ -202,6 +203,7 @@ def test_the_defaults(settings):
         "MAX_AGE": 259_200,
         "KEEP_ALLOWED_DAYS": 30,
         "KEEP_DECIDED_DAYS": 180,
+        "ACTIVATION_BAR": {},
         "HEALTH_TOKEN": None,
     }
 

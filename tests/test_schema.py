@@ -16,6 +16,7 @@ from django_contentsafety.models import (
     Action,
     BlocklistItem,
     BuildJob,
+    BulkRound,
     Category,
     CategoryVersion,
     Coverage,
@@ -44,6 +45,7 @@ ROW_TABLES = [
     Review,
     LogEntry,
     Coverage,
+    BulkRound,
 ]
 ALL = list(apps.get_app_config("contentsafety").get_models(include_auto_created=True))
 

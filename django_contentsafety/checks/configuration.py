@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from ..conf import known_settings, settings
 from ..exceptions import InvalidProvider
+from ..flows.activating import BARS
 from ..flows.plans import BLOCKLISTS
 from ..providers import providers
 from ..receivers import signature_fits
@@ -27,6 +28,16 @@ def _is_duration(value: Any) -> bool:
 
 def _is_limit(value: Any) -> bool:
     return value is None or _is_count(value)
+
+
+def _is_bar(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        name in BARS
+        and isinstance(least, int | float)
+        and not isinstance(least, bool)
+        and 0 <= least <= 1
+        for name, least in value.items()
+    )
 
 
 #: What fits each setting, and what to use instead. The other settings are checked
@@ -52,6 +63,10 @@ VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "MAX_AGE": (_is_duration, "a number above 0"),
     "KEEP_ALLOWED_DAYS": (_is_limit, "a whole number above 0, or None"),
     "KEEP_DECIDED_DAYS": (_is_limit, "a whole number above 0, or None"),
+    "ACTIVATION_BAR": (
+        _is_bar,
+        f"a dict with numbers from 0 to 1 by {', '.join(BARS)}",
+    ),
 }
 
 

@@ -2,8 +2,8 @@
 
     import_samples → freeze → start → advance … → activate
 
-The steps that a person asks for are here; what a build does by itself is in
-``advancing``.
+The steps that a person asks for are here, but for the last one, which is in
+``activating``; what a build does by itself is in ``advancing``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ..exceptions import (
     InvalidProvider,
     RefusedError,
 )
-from ..models import BuildJob, Category, CategoryVersion, DbNow, Policy
+from ..models import BuildJob, Category, CategoryVersion, DbNow
 from ..providers import Provider, providers
-from ..signals import version_activated
+from .activating import activate
 from .advancing import (
     advance,
     atomic,
@@ -141,41 +141,6 @@ def try_again(job: BuildJob, *, by: str) -> None:
     with atomic():
         job.move(Status.QUEUED, next_poll_at=DbNow(), error_code="", error_message="")
         log("build_tried_again", job.version, by, job=job.pk)
-
-
-def activate(version: CategoryVersion, *, by: str) -> None:
-    """Let ``version`` answer for its category from now on; an older one rolls back.
-
-    Raise RefusedError where it is not ready.
-    """
-    categories = Category.objects.filter(pk=version.category_id)
-    with atomic():
-        # A write first: SQLite can't upgrade a transaction that began by reading.
-        categories.update(last_number=F("last_number"))
-        version.refresh_from_db()
-        if version.status != CategoryVersion.Status.READY:
-            raise RefusedError(
-                _("%(version)s is %(status)s: only a ready version is activated.")
-                % {"version": version, "status": version.get_status_display()}
-            )
-        before = categories.select_related("active_version").get().active_version
-        categories.update(active_version=version)
-        # What a stored decision was made with stays distinguishable.
-        named = Policy.objects.filter(rules__category=version.category.name)
-        Policy.objects.filter(pk__in=list(named.values_list("pk", flat=True))).update(
-            version=F("version") + 1
-        )
-        log(
-            "activated",
-            version,
-            by,
-            from_value=f"v{before.number}" if before else "",
-            to_value=f"v{version.number}",
-        )
-    version.category.refresh_from_db()
-    version_activated.send_robust(
-        Category, category=version.category, version=version, by=by
-    )
 
 
 def _builder(alias: str) -> Provider:

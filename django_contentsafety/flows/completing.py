@@ -6,7 +6,7 @@ Whoever holds an object's lock never waits for another one's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,18 +41,32 @@ def texts_of(rows: Sequence[ModerationState], using: str) -> dict[int, Document]
 
 
 def stored_verdicts(
-    rows: Sequence[ModerationState], using: str
+    rows: Sequence[ModerationState],
+    using: str,
+    *,
+    fits: Callable[[Verdict], bool] | None = None,
 ) -> dict[int, dict[str, Verdict]]:
-    """What sources have answered about each row's text, in its current round."""
+    """What sources have answered about each row's text, in its current round.
+
+    With ``fits``: of each source the newest answer that fits, from whatever round.
+    """
     mine = {row.pk: row for row in rows}
     if not mine:
         return {}
     verdicts: dict[int, dict[str, Verdict]] = {}
     results = ModerationResult.objects.using(using).filter(state_id__in=list(mine))
+    if fits is not None:
+        results = results.filter(is_stale=False).order_by("-round", "-pk")
     for result in results:
         row = mine[result.state_id]
-        if (result.generation, result.round) == (row.generation, row.round):
-            verdicts.setdefault(row.pk, {})[result.source] = verdict_of(result)
+        found = verdicts.setdefault(row.pk, {})
+        if fits is None:
+            if (result.generation, result.round) == (row.generation, row.round):
+                found[result.source] = verdict_of(result)
+        elif result.generation == row.generation and result.source not in found:
+            verdict = verdict_of(result)
+            if fits(verdict):
+                found[result.source] = verdict
     return verdicts
 
 

@@ -156,6 +156,15 @@ class Plan:
             for name, number in verdict.versions.items()
         )
 
+    def can_use(self, verdict: Verdict) -> bool:
+        """Whether a stored answer is current, and says all that is asked now."""
+        return self.is_current(verdict) and all(
+            verdict.score_for(asked if isinstance(asked, str) else asked.name)
+            for source in self.sources
+            if isinstance(source, ProviderSource) and source.name == verdict.source
+            for asked in source.categories
+        )
+
     def room(self, *, bulk: bool = False) -> int | None:
         """How many texts can be asked about now; None = any.
 
@@ -181,8 +190,15 @@ class Plan:
         return None
 
 
-def load_plans(slugs: Collection[str] | None = None) -> dict[str, Plan]:
-    """The plans of all policies (or those named) that are not off."""
+def load_plans(
+    slugs: Collection[str] | None = None,
+    *,
+    versions: Iterable[CustomCategory] = (),
+) -> dict[str, Plan]:
+    """The plans of all policies (or those named) that are not off.
+
+    ``versions`` stand for the active ones of their categories.
+    """
     policies = Policy.objects.exclude(mode=Policy.Mode.OFF).prefetch_related(
         "rules", Prefetch("blocklists", Blocklist.objects.prefetch_related("items"))
     )
@@ -191,6 +207,7 @@ def load_plans(slugs: Collection[str] | None = None) -> dict[str, Plan]:
     found = list(policies)
     named = {rule.category for policy in found for rule in policy.rules.all()}
     references = _references(named - set(HarmCategory.values))
+    references |= {version.name: version for version in versions}
     return {policy.slug: _plan(policy, references) for policy in found}
 
 

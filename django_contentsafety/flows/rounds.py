@@ -7,14 +7,14 @@ person's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import F, Q
 
-from ..models import DbNow, LogEntry, ModerationState
+from ..models import DbNow, LogEntry, ModerationState, Policy
 from ..models.claims import BULK
 from .completing import stored_verdicts
 from .plans import Plan, load_plan
@@ -52,31 +52,35 @@ def redecide(
     """
     plan = _plan(policy)
     counts = RoundCounts()
-    for rows in _steps(_machine_decided(policy, using, since)):
-        stored = stored_verdicts(rows, using)
-        for row in rows:
-            verdicts = {
-                name: verdict
-                for name, verdict in stored.get(row.pk, {}).items()
-                if plan.is_current(verdict)
-            }
-            if plan.next_source(verdicts) is not None:
-                counts.unanswered += 1
-                continue
-            decision = str(plan.decide(verdicts).value)
-            # Compared and set in one: an edit or a person may have come first.
-            written = _machine_decided(policy, using, None).filter(
-                pk=row.pk, generation=row.generation, round=row.round
-            )
-            changes: dict[str, Any] = {"policy_version": plan.version}
-            if decision != row.decision:
-                changes |= {"decision": decision, "decided_at": DbNow()}
-            counts.changed += written.update(**changes) * ("decision" in changes)
-        counts.seen += len(rows)
+    for rows in _steps(redecidable(policy, using, since)):
+        redecide_rows(plan, rows, using, counts)
         if progress is not None:
             progress(counts.seen)
-    _log("redecided", plan, using, by, counts)
+    log_round("redecided", policy, using, by, counts)
     return counts
+
+
+def redecide_rows(
+    plan: Plan, rows: Sequence[ModerationState], using: str, counts: RoundCounts
+) -> None:
+    """One step of a round that re-decides."""
+    # Also of an earlier round: after a roll back it has the answers of that version.
+    stored = stored_verdicts(rows, using, fits=plan.can_use)
+    for row in rows:
+        verdicts = stored.get(row.pk, {})
+        if plan.next_source(verdicts) is not None:
+            counts.unanswered += 1
+            continue
+        decision = str(plan.decide(verdicts).value)
+        # Compared and set in one: an edit or a person may have come first.
+        written = redecidable(plan.slug, using).filter(
+            pk=row.pk, generation=row.generation, round=row.round
+        )
+        changes: dict[str, Any] = {"policy_version": plan.version}
+        if decision != row.decision:
+            changes |= {"decision": decision, "decided_at": DbNow()}
+        counts.changed += written.update(**changes) * ("decision" in changes)
+    counts.seen += len(rows)
 
 
 def reanalyze(
@@ -95,22 +99,29 @@ def reanalyze(
     plan = _plan(policy)
     counts = RoundCounts()
     for rows in _steps(analyzable(policy, using, model=model, since=since)):
-        for row in rows:
-            # One by one: a statement over many rows can deadlock with a host's own
-            # transaction, and the host's save would be the victim (DESIGN §5).
-            states = analyzable(policy, using).filter(
-                pk=row.pk, generation=row.generation
-            )
-            counts.changed += states.update(
-                round=F("round") + 1,
-                priority=BULK,
-                **ModerationState.objects.afresh(),
-            )
-        counts.seen += len(rows)
+        reanalyze_rows(plan, rows, using, counts)
         if progress is not None:
             progress(counts.seen)
-    _log("reanalyzed", plan, using, by, counts)
+    log_round("reanalyzed", policy, using, by, counts)
     return counts
+
+
+def reanalyze_rows(
+    plan: Plan, rows: Sequence[ModerationState], using: str, counts: RoundCounts
+) -> None:
+    """One step of a round that asks again: put the rows up, after all who wait."""
+    for row in rows:
+        # One by one: a statement over many rows can deadlock with a host's own
+        # transaction, and the host's save would be the victim (DESIGN §5).
+        states = analyzable(plan.slug, using).filter(
+            pk=row.pk, generation=row.generation
+        )
+        counts.changed += states.update(
+            round=F("round") + 1,
+            priority=BULK,
+            **ModerationState.objects.afresh(),
+        )
+    counts.seen += len(rows)
 
 
 def analyzable(
@@ -118,7 +129,7 @@ def analyzable(
     using: str,
     *,
     model: str | None = None,
-    since: timedelta | None = None,
+    since: timedelta | datetime | None = None,
 ) -> Any:
     """What ``reanalyze`` would put up: nothing a person decided about this text."""
     rows = ModerationState.objects.using(using).filter(
@@ -128,8 +139,21 @@ def analyzable(
     if model is not None:
         rows = rows.filter(model=model)
     if since is not None:
-        rows = rows.filter(Q(decided_at__gte=DbNow() - since) | Q(state="exhausted"))
+        rows = rows.filter(Q(decided_at__gte=_start(since)) | Q(state="exhausted"))
     return rows
+
+
+def redecidable(
+    policy: str, using: str, since: timedelta | datetime | None = None
+) -> Any:
+    """What ``redecide`` looks at: the machine's decisions about texts as they are."""
+    rows = ModerationState.objects.using(using).filter(
+        policy=policy,
+        state="done",
+        decided_by="machine",
+        decided_generation=F("generation"),
+    )
+    return rows if since is None else rows.filter(decided_at__gte=_start(since))
 
 
 def call_off(policy: str, using: str, *, by: str) -> int:
@@ -147,14 +171,26 @@ def call_off(policy: str, using: str, *, by: str) -> int:
     return ended
 
 
-def _machine_decided(policy: str, using: str, since: timedelta | None) -> Any:
-    rows = ModerationState.objects.using(using).filter(
-        policy=policy,
-        state="done",
-        decided_by="machine",
-        decided_generation=F("generation"),
+def log_round(
+    event: str, policy: str, using: str, by: str, counts: RoundCounts
+) -> None:
+    """The one entry that a round leaves."""
+    version = Policy.objects.filter(slug=policy).values_list("version", flat=True)
+    LogEntry.objects.using(using).create(
+        event=event,
+        actor_key=by,
+        subject=policy,
+        details={
+            "policy_version": version.first(),
+            "seen": counts.seen,
+            "changed": counts.changed,
+            "unanswered": counts.unanswered,
+        },
     )
-    return rows if since is None else rows.filter(decided_at__gte=DbNow() - since)
+
+
+def _start(since: timedelta | datetime) -> Any:
+    return since if isinstance(since, datetime) else DbNow() - since
 
 
 def _steps(rows: Any) -> Iterator[list[ModerationState]]:
@@ -170,17 +206,3 @@ def _plan(policy: str) -> Plan:
     if plan is None:
         raise KeyError(policy)
     return plan
-
-
-def _log(event: str, plan: Plan, using: str, by: str, counts: RoundCounts) -> None:
-    LogEntry.objects.using(using).create(
-        event=event,
-        actor_key=by,
-        subject=plan.slug,
-        details={
-            "policy_version": plan.version,
-            "seen": counts.seen,
-            "changed": counts.changed,
-            "unanswered": counts.unanswered,
-        },
-    )

@@ -20,7 +20,7 @@ from ..conf import settings
 from ..exceptions import describe
 from ..models import DbNow, ModerationState, Policy
 from ..registry import registry
-from . import build
+from . import build, bulk_rounds
 from .heartbeats import beat, lead
 from .moderate import drain
 from .purge import purge_orphans, purge_results
@@ -57,6 +57,8 @@ class SweepCounts:
     orphans: int = 0
     #: Objects that no signal had told of.
     found: int = 0
+    #: Texts that bulk rounds looked at.
+    judged_again: int = 0
 
 
 @dataclass(slots=True)
@@ -182,6 +184,11 @@ def remove_orphans(using: str, counts: SweepCounts) -> None:
     counts.orphans = purge_orphans(using)
 
 
+def go_on_with_rounds(using: str, counts: SweepCounts) -> None:
+    """Take the rounds that people asked for further."""
+    counts.judged_again = bulk_rounds.advance(using)
+
+
 #: What the one sweeper does in each database.
 STEPS: Mapping[str, Callable[[str, SweepCounts], None]] = {
     "leases": free_leases,
@@ -189,6 +196,7 @@ STEPS: Mapping[str, Callable[[str, SweepCounts], None]] = {
     "reconcile": find_unseen,
     "purge": purge,
     "orphans": remove_orphans,
+    "rounds": go_on_with_rounds,
 }
 
 

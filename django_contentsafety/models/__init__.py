@@ -10,12 +10,14 @@ from .health import Heartbeat, ProviderHealth
 from .moderation import Action, Coverage, ModerationResult, ModerationState
 from .policies import Blocklist, BlocklistItem, Policy, PolicyRule
 from .reviews import LogEntry, Review
+from .rounds import BulkRound
 
 __all__ = [
     "Action",
     "Blocklist",
     "BlocklistItem",
     "BuildJob",
+    "BulkRound",
     "Category",
     "CategoryVersion",
     "Coverage",

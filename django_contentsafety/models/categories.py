@@ -80,7 +80,9 @@ class Category(models.Model):
         ordering = ["name"]
         permissions = [
             ("build_category", "Can freeze and build versions"),
-            ("activate_version", "Can activate a version"),
+            ("activate_version", "Can activate, retire and reinstate a version"),
+            ("override_bar", "Can activate a version below the bar, with a reason"),
+            ("try_category", "Can try a text on a category"),
         ]
 
     def __str__(self) -> str:
@@ -203,6 +205,8 @@ class CategoryVersion(models.Model):
     created_by = KeyField(max_length=255, blank=True)
     created_at = models.DateTimeField(_("frozen at"), db_default=DbNow())
     ready_at = models.DateTimeField(_("ready at"), null=True, blank=True)
+    #: The last time it was activated: by this a roll back finds where to.
+    activated_at = models.DateTimeField(_("activated at"), null=True, blank=True)
 
     objects = VersionQuerySet.as_manager()
 

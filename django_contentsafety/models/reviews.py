@@ -47,7 +47,14 @@ class LogQuerySet(AppendOnlyQuerySet["LogEntry"]):
 
 
 class LogEntry(AppendOnlyModel):
-    """Who did what, when, from → to, and why: codes and ids, never free text."""
+    """Who did what, when, from → to, and why: codes and ids.
+
+    ``reason`` alone is what a person wrote: about a version, never about a moderated
+    text.
+    """
+
+    #: Characters of a reason.
+    MAX_REASON = 200
 
     event = models.CharField(_("event"), max_length=40)
     #: A user's key; empty = the system.
@@ -58,7 +65,7 @@ class LogEntry(AppendOnlyModel):
     subject = KeyField(_("subject"), max_length=64, blank=True)
     from_value = models.CharField(_("from"), max_length=40, blank=True)
     to_value = models.CharField(_("to"), max_length=40, blank=True)
-    reason = models.CharField(_("reason"), max_length=40, blank=True)
+    reason = models.CharField(_("reason"), max_length=MAX_REASON, blank=True)
     #: Versions and counts, by event.
     details = models.JSONField(default=dict)
     created_at = models.DateTimeField(_("at"), db_default=DbNow())

@@ -11,7 +11,7 @@ from django.db import router
 
 from ... import tasks
 from ...documents import every_object
-from ...flows import rounds
+from ...flows import bulk_rounds, rounds
 from ...flows.moderate import drain
 from ...flows.plans import Plan, load_plan
 from ...flows.reconcile import begin_again, reconcile
@@ -68,7 +68,7 @@ class Command(BaseCommand):
                 why = plan.problem if plan else "it is off, or there is none."
                 raise CommandError(f"The policy {policy} decides nothing: {why}")
             if options["call_off"]:
-                ended = rounds.call_off(policy, using, by="")
+                ended = bulk_rounds.stop(policy, using, by="")
                 self.stdout.write(f"{policy}: {ended} texts keep their decision")
             elif options["redecide"]:
                 counts = rounds.redecide(
