@@ -15,7 +15,8 @@ from django.db.models import Model
 from django.http import (
     Http404,
     HttpRequest,
-    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
 from django.template.response import TemplateResponse
@@ -57,7 +58,7 @@ __all__ = [
 
 M = TypeVar("M", bound=Model)
 
-Response = HttpResponse | HttpResponseRedirect
+Response = HttpResponseBase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,8 @@ class Tool:
     #: Whether the button makes sense for this object, as it stands; the URL answers
     #: in words where it does not.
     fits: Callable[[Any], bool] = lambda obj: True
-    style: str = ""
+    #: Whether it only shows something: it is never posted to.
+    read_only: bool = False
 
 
 class SafetyAdmin(ModelAdmin[M]):
@@ -208,6 +210,11 @@ class SafetyAdmin(ModelAdmin[M]):
             obj = self.get_object(request, unquote(object_id))
             if obj is None:
                 raise Http404
+            methods = ["GET", "HEAD"] if tool.read_only else ["GET", "HEAD", "POST"]
+            if request.method not in methods:
+                return HttpResponseNotAllowed(methods)
+            if tool.post_only and request.method == "HEAD":
+                return self.back_to(obj)
             if tool.post_only and request.method != "POST":
                 # From the login, say, that a POST after the session's end leads to.
                 self.say(

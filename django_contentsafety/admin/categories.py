@@ -16,12 +16,15 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy
 
 from ..flows import build
+from ..flows.exporting import export_live
 from ..forms import CategoryForm, policies_naming, suggestions
 from ..models import BuildJob, Category, CategoryVersion, Sample
-from . import uploads
+from . import trying, uploads
+from .activating import roll_back_button
 from .base import Response, SafetyAdmin, Tool, actor
 from .display import badge
-from .versions import BUILD, version_rows
+from .exports import download
+from .versions import BUILD, READ, VersionAdmin, version_rows
 
 
 @admin.register(Category)
@@ -49,6 +52,19 @@ class CategoryAdmin(SafetyAdmin[Category]):
             name="freeze",
             label=gettext_lazy("Freeze version"),
             permission=BUILD,
+        ),
+        Tool(
+            name="try_it",
+            label=gettext_lazy("Try it"),
+            permission="contentsafety.try_category",
+            post_only=False,
+        ),
+        Tool(
+            name="export",
+            label=gettext_lazy("Export samples"),
+            permission=READ,
+            post_only=False,
+            read_only=True,
         ),
     )
 
@@ -96,7 +112,17 @@ class CategoryAdmin(SafetyAdmin[Category]):
             else "",
             "versions": version_rows(self.admin_site, request, obj),
             "policies": policies_naming(obj.name),
+            "tools": [
+                *self.tool_buttons(request, obj),
+                *self._roll_back_button(request, obj),
+            ],
         }
+
+    def _roll_back_button(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        versions = self.admin_site._registry.get(CategoryVersion)
+        if not isinstance(versions, VersionAdmin):
+            return []
+        return roll_back_button(versions, request, obj)
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -122,6 +148,12 @@ class CategoryAdmin(SafetyAdmin[Category]):
             },
         )
         return self.back_to(category)
+
+    def try_it(self, request: HttpRequest, category: Category) -> Response:
+        return trying.answer(self, request, category)
+
+    def export(self, request: HttpRequest, category: Category) -> Response:
+        return download(export_live(category), category.name)
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest

@@ -11,7 +11,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db import router, transaction
 from django.db.models import Count, ManyToManyField
 from django.forms import CheckboxSelectMultiple
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _, gettext_lazy
@@ -19,16 +19,24 @@ from django.utils.translation import gettext as _, gettext_lazy
 from .. import tasks
 from ..flows import upkeep
 from ..flows.plans import explain_problem, load_plans
-from ..flows.policies import record_change, switch_mode, would_have_hidden
+from ..flows.policies import (
+    record_change,
+    switch_mode,
+    was_used,
+    would_have_hidden,
+)
 from ..forms import RuleForm, suggestions
 from ..models import LogEntry, Policy, PolicyRule
 from .base import Response, SafetyAdmin, TabularInline, Tool, actor
 from .display import badge
+from .earlier import Choices, call_off, running_rounds
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 Mode = Policy.Mode
+#: What of a policy decides; the rest says what readers see meanwhile.
+DECIDING = frozenset({"rules", "blocklists", "stop_on_block"})
 
 
 class RuleInline(TabularInline[PolicyRule, Policy]):
@@ -93,6 +101,12 @@ class PolicyAdmin(SafetyAdmin[Policy]):
         mode_tool(Mode.LIVE, gettext_lazy("Go live")),
         mode_tool(Mode.SHADOW, gettext_lazy("Shadow only")),
         mode_tool(Mode.OFF, gettext_lazy("Switch off")),
+        Tool(
+            name="rejudge",
+            label=gettext_lazy("Judge earlier texts"),
+            permission="contentsafety.change_policy",
+            post_only=False,
+        ),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
@@ -135,7 +149,7 @@ class PolicyAdmin(SafetyAdmin[Policy]):
         return format_html('<span class="cs-problem">{}</span>', policy.problem)
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        return {"problem": explain_problem(obj)}
+        return {"problem": explain_problem(obj), "rounds": running_rounds(obj.slug)}
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -160,9 +174,38 @@ class PolicyAdmin(SafetyAdmin[Policy]):
                 details=_state(policy),
             )
         elif changed:
+            # For response_change: what decides is not what it was.
+            policy.decides_otherwise = not DECIDING.isdisjoint(changed)  # type: ignore[attr-defined]
             record_change(
                 policy, by=actor(request), changed=sorted(changed), **_state(policy)
             )
+
+    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+        """After a change of what decides: ask which earlier texts it concerns."""
+        response = super().response_change(request, obj)
+        is_plain = "_continue" not in request.POST and "_addanother" not in request.POST
+        if is_plain and getattr(obj, "decides_otherwise", False) and was_used(obj):
+            return HttpResponseRedirect(self.url("rejudge", obj))
+        return response
+
+    def rejudge(self, request: HttpRequest, policy: Policy) -> Response:
+        choices = Choices(request, [policy.slug])
+        if "call_off" in request.POST:
+            self.say(request, call_off(policy.slug, actor(request)))
+            return self.back_to(policy)
+        if request.method == "POST" and choices.form.is_valid():
+            done = choices.carry_out(actor(request))
+            self.say(request, done or _("Only texts submitted from now on, then."))
+            return self.back_to(policy)
+        return self.render(
+            request,
+            "rejudge.html",
+            policy,
+            title=_("Which texts does %s concern?") % policy.slug,
+            policy=policy,
+            rounds=running_rounds(policy.slug),
+            **choices.context(),
+        )
 
     def get_deleted_objects(
         self, objs: Any, request: HttpRequest

@@ -14,16 +14,21 @@ from django.utils.translation import gettext as _, gettext_lazy
 
 from .. import tasks
 from ..flows import build
-from ..forms import policies_naming
+from ..flows.exporting import export_frozen
 from ..models import BuildJob, Category, CategoryVersion
+from . import activating, differences, retiring
+from .activating import roll_back_button
 from .base import PageAdmin, Response, Tool, actor
 from .card_samples import card_samples
 from .cards import describe_card
-from .comparing import compare_page
-from .display import actor_names, badge
+from .display import actor_names, badge, excerpt
+from .exports import download
 
 BUILD = "contentsafety.build_category"
 ACTIVATE = "contentsafety.activate_version"
+READ = "contentsafety.view_sample_text"
+#: What has its place on the version's own page, not in a list.
+PAGE_ONLY = ("diff", "export", "retire", "reinstate", "remove")
 #: Large columns that a page fetches only where it shows them.
 BLOBS = ("samples_jsonl", "artifact")
 
@@ -43,6 +48,15 @@ def is_idle(version: CategoryVersion) -> bool:
     return is_ready(version) and version.category.active_version_id != version.pk
 
 
+def is_removable(version: CategoryVersion) -> bool:
+    """Neither on its way somewhere, nor gone, nor the one that answers."""
+    return version.category.active_version_id != version.pk and version.status not in (
+        Status.BUILDING,
+        Status.DELETING,
+        Status.DELETED,
+    )
+
+
 @admin.register(CategoryVersion)
 class VersionAdmin(PageAdmin[CategoryVersion]):
     list_display = (
@@ -57,7 +71,7 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
     search_fields = ("=category__name",)
     ordering = ("-pk",)
     text_fields = frozenset({"samples_jsonl", "artifact"})
-    text_permission = "contentsafety.view_sample_text"
+    text_permission = READ
     tools = (
         Tool(
             name="build",
@@ -73,11 +87,40 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             fits=is_idle,
         ),
         Tool(
-            name="compare",
-            label=gettext_lazy("Compare"),
+            name="diff",
+            label=gettext_lazy("What changed"),
             permission="contentsafety.view_categoryversion",
             post_only=False,
-            fits=is_ready,
+            read_only=True,
+            fits=lambda version: version.number > 1,
+        ),
+        Tool(
+            name="export",
+            label=gettext_lazy("Export samples"),
+            permission=READ,
+            post_only=False,
+            read_only=True,
+        ),
+        Tool(
+            name="retire",
+            label=gettext_lazy("Retire"),
+            permission=ACTIVATE,
+            post_only=False,
+            fits=is_idle,
+        ),
+        Tool(
+            name="reinstate",
+            label=gettext_lazy("Reinstate"),
+            permission=ACTIVATE,
+            post_only=False,
+            fits=lambda version: version.status == Status.RETIRED,
+        ),
+        Tool(
+            name="remove",
+            label=gettext_lazy("Delete"),
+            permission="contentsafety.delete_categoryversion",
+            post_only=False,
+            fits=is_removable,
         ),
     )
 
@@ -120,6 +163,14 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             "by": names.get(version.created_by, ""),
             "built_by": names.get(job.created_by, "") if job else "",
             "card": card,
+            "tools": [
+                *self.tool_buttons(request, version),
+                *(
+                    roll_back_button(self, request, version.category)
+                    if version.category.active_version_id == version.pk
+                    else []
+                ),
+            ],
         }
 
     def build(self, request: HttpRequest, version: CategoryVersion) -> Response:
@@ -135,28 +186,22 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
         return self.back_to(version)
 
     def activate(self, request: HttpRequest, version: CategoryVersion) -> Response:
-        category = version.category
-        if request.method == "POST":
-            build.activate(version, by=actor(request))
-            self.say(request, _("%s answers from now on.") % version)
-            return self.back_to(version)
-        before = category.active_version_id and (
-            CategoryVersion.objects.filter(pk=category.active_version_id)
-            .values_list("number", flat=True)
-            .first()
-        )
-        return self.render(
-            request,
-            "activate.html",
-            version,
-            title=_("Activate %s?") % version,
-            version=version,
-            is_ready=is_ready(version),
-            is_active=category.active_version_id == version.pk,
-            before=before,
-            policies=policies_naming(category.name),
-            card=describe_card(version.card),
-        )
+        return activating.answer(self, request, version)
+
+    def diff(self, request: HttpRequest, version: CategoryVersion) -> Response:
+        return differences.answer(self, request, version)
+
+    def export(self, request: HttpRequest, version: CategoryVersion) -> Response:
+        return download(export_frozen(version), str(version).replace(" ", "-"))
+
+    def retire(self, request: HttpRequest, version: CategoryVersion) -> Response:
+        return retiring.retire(self, request, version)
+
+    def reinstate(self, request: HttpRequest, version: CategoryVersion) -> Response:
+        return retiring.reinstate(self, request, version)
+
+    def remove(self, request: HttpRequest, version: CategoryVersion) -> Response:
+        return retiring.delete(self, request, version)
 
     def compare(self, request: HttpRequest, version: CategoryVersion) -> Response:
         if request.method == "POST":
@@ -193,7 +238,11 @@ def version_rows(
             "is_building": version.status == Status.BUILDING,
             "progress": version.progress,
             "f1": "–" if version.f1 is None else f"{version.f1:.2f}",
-            "tools": versions.tool_buttons(request, version),
+            "tools": [
+                button
+                for button in versions.tool_buttons(request, version)
+                if button["tool"].name not in PAGE_ONLY
+            ],
         }
         for version in rows
     ]

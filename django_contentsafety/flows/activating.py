@@ -78,7 +78,7 @@ def previous_version(category: Category) -> CategoryVersion | None:
     that was active last; None where none was."""
     versions = category.versions.filter(
         status=CategoryVersion.Status.READY, activated_at__isnull=False
-    ).exclude(pk=category.active_version_id)
+    ).exclude(pk=category.active_version_id or 0)
     return (
         versions.order_by("-activated_at", "-number")
         .defer("samples_jsonl", "artifact")
@@ -86,15 +86,25 @@ def previous_version(category: Category) -> CategoryVersion | None:
     )
 
 
-def activate(version: CategoryVersion, *, by: str, override_reason: str = "") -> None:
+def activate(
+    version: CategoryVersion,
+    *,
+    by: str,
+    reason: str = "",
+    override_reason: str = "",
+) -> None:
     """Let ``version`` answer for its category from now on; an older one rolls back.
+
+    Where it answers already nothing happens. ``reason``, of at most 200 characters, is
+    logged.
 
     Raise RefusedError where it is not ready, where another provider answers for the
     category now, and where it falls short of ``CONTENTSAFETY_ACTIVATION_BAR``, unless
-    there is an ``override_reason``, of at most 200 characters: it is logged. Who calls
+    there is an ``override_reason``, which is then the reason that is logged. Who calls
     this asks for the permission ``override_bar`` before giving one.
     """
-    reason = checked_reason(override_reason)
+    overrides = bool(override_reason.strip())
+    reason = checked_reason(override_reason if overrides else reason)
     categories = Category.objects.filter(pk=version.category_id)
     with atomic():
         # A write first: SQLite can't upgrade a transaction that began by reading.
@@ -104,7 +114,7 @@ def activate(version: CategoryVersion, *, by: str, override_reason: str = "") ->
         before = category.active_version
         short = shortfalls(version)
         _refuse_unfit(version, category)
-        if short and not reason:
+        if short and not overrides:
             raise RefusedError(
                 _("%(version)s falls short of the bar: %(short)s.")
                 % {"version": version, "short": "; ".join(map(str, short))}
@@ -156,8 +166,8 @@ def _refuse_unfit(version: CategoryVersion, category: Category) -> None:
     if version.provider != category.provider:
         raise RefusedError(
             _(
-                "%(version)s was built by the provider %(built)s, and %(alias)s answers "
-                "for the category now: change the category's provider back first."
+                "%(version)s was built by the provider %(built)s, and the category is "
+                "answered by %(alias)s now: change its provider back first."
             )
             % {
                 "version": version,

@@ -1,4 +1,4 @@
-"""Samples are relabeled and deleted, many at once: logged in numbers, never in texts."""
+"""Samples are relabeled and deleted, many at once: logged in numbers, not in texts."""
 
 from __future__ import annotations
 

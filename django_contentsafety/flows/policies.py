@@ -72,6 +72,16 @@ def record_change(policy: Policy, *, by: str, **details: object) -> None:
     )
 
 
+def was_used(policy: Policy) -> bool:
+    """Whether the policy has decided anything yet, in whatever database."""
+    return any(
+        ModerationState.objects.using(using)
+        .filter(policy=policy.slug, decided_generation__gt=0)
+        .exists()
+        for using in databases()
+    )
+
+
 def would_have_hidden(policy: Policy) -> tuple[int, int]:
     """(held or blocked, decided) among the texts as they are now, in all databases.
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from ..decisions import Decision
 from ..exceptions import InvalidProvider, ProviderError
+from ..http import within
 from ..models import Category, CategoryVersion, Policy
 from ..providers import Provider, providers
 from ..verdicts import CategoryScore, Span, Verdict
@@ -22,6 +23,8 @@ from .plans import Plan, ProviderSource, Source, load_plans, reference
 MAX_CHARS = 20_000
 #: The newest ready versions that are asked; the active one is asked in any case.
 VERSIONS = 10
+#: Seconds that whoever tries it waits for providers on the network, all together.
+SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +66,14 @@ def try_text(category: Category, text: str, *, remote: bool = False) -> Trial:
     Without ``remote`` only providers in this process are asked. Never raises for what
     a provider does: what went wrong is said in words, without the text.
     """
-    return Trial(
-        versions=[
-            _try_version(category, version, text, remote)
-            for version in ready_versions(category)
-        ],
-        policies=_try_policies(category, text, remote),
-    )
+    with within(SECONDS):
+        return Trial(
+            versions=[
+                _try_version(category, version, text, remote)
+                for version in ready_versions(category)
+            ],
+            policies=_try_policies(category, text, remote),
+        )
 
 
 def ready_versions(category: Category) -> list[CategoryVersion]:
@@ -79,7 +83,7 @@ def ready_versions(category: Category) -> list[CategoryVersion]:
     newest = list(rows.order_by("-number")[:VERSIONS])
     active = [row for row in newest if row.pk == category.active_version_id]
     if not active:
-        active = list(rows.filter(pk=category.active_version_id))
+        active = list(rows.filter(pk=category.active_version_id or 0))
     return [*active, *(row for row in newest if row not in active)]
 
 
@@ -187,12 +191,8 @@ def _describe(error: Exception, alias: str) -> str:
             "error": error,
         }
     # Another exception's message may quote the text.
-    return _(
-        "The provider %(alias)s gave no answer: an error in the software (%(kind)s)."
-    ) % {
-        "alias": alias,
-        "kind": type(error).__name__,
-    }
+    words = _("The provider %(alias)s failed: an error in the software (%(kind)s).")
+    return words % {"alias": alias, "kind": type(error).__name__}
 
 
 def _threshold(version: CategoryVersion) -> float | None:

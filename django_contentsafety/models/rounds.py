@@ -21,7 +21,9 @@ class BulkRound(models.Model):
 
     policy = KeyField(max_length=50)
     #: The policy while the round runs, NULL after: one a policy, on every database.
-    live_policy = KeyField(max_length=50, null=True, unique=True)
+    live_policy = KeyField(  # type: ignore[misc]
+        max_length=50, null=True, unique=True
+    )
     kind = models.CharField(max_length=9, choices=Kind.choices)
     #: Texts decided before are left alone; NULL = none are.
     since = models.DateTimeField(null=True)
