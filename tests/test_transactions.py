@@ -12,7 +12,15 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 
 from django_contentsafety import visible
-from django_contentsafety.flows import build, policies, review, upkeep
+from django_contentsafety.flows import (
+    build,
+    bulk_rounds,
+    labeling,
+    policies,
+    removing,
+    review,
+    upkeep,
+)
 from django_contentsafety.flows.moderate import drain
 from django_contentsafety.models import Category, ModerationState, Policy
 from django_contentsafety.tasks import Wake
@@ -85,6 +93,27 @@ FLOWS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda job: build.cancel(job, by=""),
     ),
     "activate": (ready, lambda v: build.activate(v, by="")),
+    "retire": (ready, lambda v: removing.retire(v, by="")),
+    "relabel": (
+        filled,
+        lambda c: labeling.relabel(c.samples.all(), is_positive=True, by=""),
+    ),
+    "delete samples": (
+        filled,
+        lambda c: labeling.delete_samples(c.samples.all(), by=""),
+    ),
+    "round": (
+        held,
+        lambda _: bulk_rounds.ask("comments", "redecide", "default", by=""),
+    ),
+    "next round": (
+        lambda: bulk_rounds.ask("comments", "redecide", "default", by=""),
+        lambda _: bulk_rounds.ask("comments", "reanalyze", "default", by=""),
+    ),
+    "end of a round": (
+        lambda: bulk_rounds.ask("comments", "redecide", "default", by=""),
+        lambda _: bulk_rounds.advance("default"),
+    ),
     "switch": (
         lambda: Policy.objects.get(slug="comments"),
         lambda p: policies.switch_mode(p, "shadow", by=""),

@@ -73,8 +73,8 @@ def running(using: str, policy: str | None = None) -> list[BulkRound]:
 
 
 def advance(using: str, *, seconds: float = 5.0) -> int:
-    """Go on with the rounds of ``using`` for at most so long, and a step; return how
-    many rows were looked at.
+    """Go on with the rounds of ``using``, each a step at least, until ``seconds`` are
+    over; return how many rows were looked at.
 
     A round of a policy that is off or can't decide waits. Two at once, which a lease
     keeps apart, would waste queries and count twice.
@@ -91,11 +91,10 @@ def advance(using: str, *, seconds: float = 5.0) -> int:
                 _end(row, using)
             if plan is None or plan.problem:
                 continue
-            while time.monotonic() < until:
-                counts = _step(row, plan, using)
-                if counts is None:
-                    break
+            while (counts := _step(row, plan, using)) is not None:
                 seen += counts.seen
+                if time.monotonic() >= until:
+                    break
     return seen
 
 

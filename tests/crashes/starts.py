@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connections
 
-from django_contentsafety.flows import review, rounds, working
+from django_contentsafety.flows import bulk_rounds, review, rounds, working
 from django_contentsafety.flows.moderate import drain
 from django_contentsafety.flows.plans import load_plans
 from django_contentsafety.models import DbNow, ModerationResult, ModerationState
@@ -99,6 +99,16 @@ def new_rules(using: str) -> None:
         decided(using, body)
     approved(using)
     site.switch("lenient", "author_only")
+
+
+def asked_to_redecide(using: str) -> None:
+    new_rules(using)
+    bulk_rounds.ask("comments", "redecide", using, by="7")
+
+
+def asked_to_reanalyze(using: str) -> None:
+    new_rules(using)
+    bulk_rounds.ask("comments", "reanalyze", using, by="7")
 
 
 def in_a_round(using: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 from django_contentsafety import bulk
 from django_contentsafety.flows import (
     answering,
+    bulk_rounds,
     claiming,
     completing,
     moderate,
@@ -32,6 +33,7 @@ from tests.model import world
 MODULES: tuple[ModuleType, ...] = (
     answering,
     bulk,
+    bulk_rounds,
     claiming,
     completing,
     moderate,
@@ -52,6 +54,7 @@ NOT_TRANSITIONS = {
     "upkeep.advance_builds",
     "upkeep.databases",
     "upkeep.find_unseen",
+    "upkeep.go_on_with_rounds",
     "upkeep.oldest_wait",
     "upkeep.purge",
     "upkeep.remove_orphans",

@@ -14,13 +14,22 @@ from typing import Any
 from django.db import transaction
 from django.test import override_settings
 
-from django_contentsafety.flows import purge, review, rounds, upkeep, working
+from django_contentsafety.flows import (
+    bulk_rounds,
+    purge,
+    review,
+    rounds,
+    upkeep,
+    working,
+)
 from django_contentsafety.flows.moderate import drain
 from django_contentsafety.flows.reconcile import begin_again, reconcile
 from django_contentsafety.models import ModerationState
 from tests.crashes import site
 from tests.crashes.starts import (
     approved,
+    asked_to_reanalyze,
+    asked_to_redecide,
     batch,
     claim_all,
     claimed,
@@ -313,6 +322,29 @@ def reanalyze(using: str, _: Any) -> None:
 @transition(in_a_round)
 def call_off(using: str, _: Any) -> None:
     assert rounds.call_off("comments", using, by="7") == 1
+
+
+@transition(new_rules)
+def ask_for_a_round(using: str, _: Any) -> None:
+    bulk_rounds.ask("comments", "redecide", using, by="7")
+
+
+@transition(asked_to_redecide)
+def go_on_with_redeciding(using: str, _: Any) -> None:
+    while bulk_rounds.running(using):
+        bulk_rounds.advance(using)
+
+
+@transition(asked_to_reanalyze)
+def go_on_with_reanalyzing(using: str, _: Any) -> None:
+    while bulk_rounds.running(using):
+        bulk_rounds.advance(using)
+
+
+@transition(asked_to_reanalyze)
+def stop_a_round(using: str, _: Any) -> None:
+    bulk_rounds.advance(using, seconds=0)
+    assert bulk_rounds.stop("comments", using, by="7") == 3
 
 
 # --- Reviewers --------------------------------------------------------------------
