@@ -19,6 +19,7 @@ from django_contentsafety.admin.display import (
     show_controls,
     show_json,
 )
+from django_contentsafety.exceptions import ServerError
 from django_contentsafety.flows import build, moderate
 from django_contentsafety.flows.policies import record_change
 from django_contentsafety.models import (
@@ -50,6 +51,10 @@ PAYLOADS = [
 ]
 
 
+#: Pages about a version, besides Django's.
+VERSION_PAGES = ("activate", "diff", "retire", "remove", "reinstate")
+
+
 def url(page: str, model: Any, *args: Any) -> str:
     return reverse(f"admin:contentsafety_{model._meta.model_name}_{page}", args=args)
 
@@ -69,6 +74,11 @@ def pages(root: Client, category: Category, policy: Policy) -> list[str]:
     )
     category.refresh_from_db()
     Sample.objects.create(category=category, text=payload, created_by=payload)
+    build.freeze(category, by="")
+    # So that there is something to compare: a definition, a label, another sample.
+    Category.objects.filter(pk=category.pk).update(definition=f"{payload} and more")
+    Sample.objects.create(category=category, text=f"{payload}, again")
+    category.refresh_from_db()
     version = build.freeze(category, by=payload[:255])
     job = build.start(version, by=payload[:255])
     BuildJob.objects.filter(pk=job.pk).update(
@@ -141,8 +151,9 @@ def pages(root: Client, category: Category, policy: Policy) -> list[str]:
         found += [url("delete", type(obj), obj.pk), url("add", type(obj))]
     found += [
         url("upload", Category, category.pk),
-        url("activate", CategoryVersion, version.pk),
-        url("compare", CategoryVersion, version.pk),
+        url("try_it", Category, category.pk),
+        *(url(page, CategoryVersion, version.pk) for page in VERSION_PAGES),
+        url("rejudge", Policy, policy.pk),
         *(url(mode, Policy, policy.pk) for mode in ("live", "shadow", "off")),
     ]
     return sorted(set(found))
@@ -186,6 +197,54 @@ def test_a_hostile_file_name_and_messages(root: Client, category: Category) -> N
         response = root.post(add, data)
         assert response.status_code == 200
         assert Elements(response.content.decode()).dangers() == []
+
+
+@pytest.mark.django_db
+def test_what_is_tried_and_compared_is_shown_and_never_run(
+    root: Client, pages: list[str]
+) -> None:
+    version = CategoryVersion.objects.get(number=2)
+    name = version.category.name
+    for payload in PAYLOADS:
+        providers["default"].script = lambda text: {name: 0.9}
+        response = root.post(
+            url("try_it", Category, version.category_id), {"text": payload}
+        )
+        assert response.status_code == 200
+        assert Elements(response.content.decode()).dangers() == []
+
+        def fail(text: str) -> Any:
+            raise ServerError(text)
+
+        providers["default"].script = fail
+        response = root.post(
+            url("try_it", Category, version.category_id), {"text": payload}
+        )
+        assert Elements(response.content.decode()).dangers() == []
+        response = root.get(url("diff", CategoryVersion, version.pk), {"with": payload})
+        assert "There is no such version" in words(response)
+        assert Elements(response.content.decode()).dangers() == []
+    compared = root.get(url("diff", CategoryVersion, version.pk))
+    page = words(compared)
+    for payload in PAYLOADS[:6]:
+        assert payload in page
+    assert "U+202E" in page
+    assert ("ins", {}) in Elements(compared.content.decode()).tags
+
+
+@pytest.mark.django_db
+def test_a_download_has_a_harmless_name(root: Client, pages: list[str]) -> None:
+    for response in (
+        root.get(url("export", Category, Category.objects.get().pk)),
+        root.get(
+            url("export", CategoryVersion, CategoryVersion.objects.get(number=2).pk)
+        ),
+    ):
+        assert set(response["Content-Disposition"]) <= set(
+            'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.;= "'
+        )
+        assert response["X-Content-Type-Options"] == "nosniff"
+        assert "no-store" in response["Cache-Control"]
 
 
 @pytest.mark.django_db

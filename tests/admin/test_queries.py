@@ -16,6 +16,7 @@ from django.urls import reverse
 from django_contentsafety.admin.base import SafetyAdmin
 from django_contentsafety.admin.versions import version_rows
 from django_contentsafety.flows import build
+from django_contentsafety.flows.moderate import drain
 from django_contentsafety.models import (
     Blocklist,
     BuildJob,
@@ -29,6 +30,7 @@ from django_contentsafety.models import (
     Sample,
 )
 from tests.admin.conftest import CARD, make_job, make_version
+from tests.testapp.models import Comment
 
 pytestmark = pytest.mark.django_db
 
@@ -155,6 +157,68 @@ def test_the_category_page_is_flat(root: Client, category: Category) -> None:
     for _number in range(10):
         make_version(category)
     assert count(root, page) == one
+
+
+def test_the_version_page_is_flat(root: Client, category: Category) -> None:
+    version = make_version(category)
+    build.activate(version, by="1")
+    page = reverse("admin:contentsafety_categoryversion_change", args=[version.pk])
+    build.activate(make_version(category), by="1")
+    build.activate(version, by="1")
+    root.get(page)
+    one = count(root, page)
+    for _number in range(10):
+        make_version(category)
+    assert count(root, page) == one
+
+
+def test_the_page_of_what_changed_is_flat(root: Client, category: Category) -> None:
+    make_version(category)
+    Sample.objects.create(category=category, text="one more")
+    second = make_version(category)
+    page = reverse("admin:contentsafety_categoryversion_diff", args=[second.pk])
+    root.get(page)
+    one = count(root, page)
+    for number in range(50):
+        Sample.objects.create(category=category, text=f"another one {number}")
+    last = make_version(category)
+    page = reverse("admin:contentsafety_categoryversion_diff", args=[last.pk])
+    assert count(root, page) == one
+
+
+def test_the_page_to_activate_is_flat_in_texts(
+    root: Client, category: Category, policy: Policy
+) -> None:
+    version = make_version(category)
+    policy.rules.all().delete()
+    PolicyRule.objects.create(policy=policy, category=category.name, block_at=0.5)
+    page = reverse("admin:contentsafety_categoryversion_activate", args=[version.pk])
+    Comment.objects.create(body="one")
+    drain("default")
+    root.get(page)
+    one = count(root, page)
+    for number in range(50):
+        Comment.objects.create(body=f"another {number}")
+    drain("default")
+    assert count(root, page) == one
+
+
+def test_a_bulk_action_is_flat_in_samples(root: Client, category: Category) -> None:
+    page = reverse("admin:contentsafety_sample_changelist")
+
+    def label(number: int) -> int:
+        made = [
+            Sample.objects.create(category=category, text=f"text {number} {n}")
+            for n in range(number)
+        ]
+        data = {"action": "mark_negative", "_selected_action": [s.pk for s in made]}
+        with CaptureQueriesContext(connection) as queries:
+            assert root.post(page, data).status_code == 302
+        assert not Sample.objects.filter(is_positive=True).exists()
+        return len(queries)
+
+    label(1)
+    assert label(2) == label(40)
 
 
 def test_the_policy_page_is_flat(root: Client, policy: Policy) -> None:
