@@ -167,7 +167,7 @@ def test_retired_and_reinstated(category: Category) -> None:
     version = make_version(category)
     removing.retire(version, by="7", reason="too many false alarms")
     entry = last_entry()
-    assert (entry.from_value, entry.to_value) == ("ready", "retired")
+    assert (entry.event, entry.actor_key) == ("version_retired", "7")
     assert entry.reason == "too many false alarms"
     with pytest.raises(RefusedError, match="only a ready version"):
         build.activate(version, by="7")

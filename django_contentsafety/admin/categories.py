@@ -60,7 +60,7 @@ class CategoryAdmin(SafetyAdmin[Category]):
             post_only=False,
         ),
         Tool(
-            name="export",
+            name="export_samples",
             label=gettext_lazy("Export samples"),
             permission=READ,
             post_only=False,
@@ -152,7 +152,7 @@ class CategoryAdmin(SafetyAdmin[Category]):
     def try_it(self, request: HttpRequest, category: Category) -> Response:
         return trying.answer(self, request, category)
 
-    def export(self, request: HttpRequest, category: Category) -> Response:
+    def export_samples(self, request: HttpRequest, category: Category) -> Response:
         return download(export_live(category), category.name)
 
     def get_deleted_objects(

@@ -22,6 +22,7 @@ OFFERED = 50
 #: Characters of a sample in a list.
 EXCERPT = 200
 
+DELETED = CategoryVersion.Status.DELETED
 TAGS = {"gone": "del", "new": "ins"}
 
 
@@ -29,12 +30,17 @@ def answer(
     admin: SafetyAdmin[CategoryVersion], request: HttpRequest, version: CategoryVersion
 ) -> Response:
     """Compare with ``?with=``, a number, or with the version before this one."""
-    others = version.category.versions.exclude(pk=version.pk).order_by("-number")
+    # With a deleted version its samples are gone.
+    others = version.category.versions.exclude(pk=version.pk).exclude(status=DELETED)
+    others = others.order_by("-number")
     others = others.defer("samples_jsonl", "artifact", "card")
     offered = list(others[:OFFERED])
     given = request.GET.get("with", "")
     problem = ""
-    if given:
+    before = None
+    if version.status == DELETED:
+        problem = _("The samples of %s were deleted with it.") % version
+    elif given:
         number = int(given) if given.isdecimal() and len(given) < 9 else -1
         before = others.filter(number=number).first()
         if before is None:

@@ -10,12 +10,12 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _, ngettext
 
 from .. import tasks
-from ..flows import bulk_rounds, upkeep
+from ..flows import bulk_rounds, rounds, upkeep
 from ..flows.estimates import Estimate, Outlook, look_ahead
 from ..forms import EarlierForm
 from ..models import BulkRound
 from ..providers import CustomCategory
-from .counting import Many
+from .counting import MOST, Many
 
 Kind = BulkRound.Kind
 
@@ -91,14 +91,26 @@ class Choices:
 
 
 def running_rounds(policy: str) -> list[dict[str, Any]]:
-    """The rounds of ``policy`` that go on, for a page."""
+    """The rounds of ``policy`` that go on, and what waits because of one."""
     found = []
     for using in upkeep.databases():
-        for row in bulk_rounds.running(using, policy):
+        waiting: int = rounds.waiting(policy, using)[: MOST + 1].count()
+        shown = Many(MOST) if waiting > MOST else waiting
+        running = bulk_rounds.running(using, policy)
+        for row in running:
             share = row.position / row.last if row.last else 1.0
             found.append(
-                {"round": row, "using": using, "percent": round(min(share, 1) * 100)}
+                {
+                    "using": using,
+                    "what": row.get_kind_display(),
+                    "percent": round(min(share, 1) * 100),
+                    "seen": row.seen,
+                    "waiting": shown,
+                    "since": row.created_at,
+                }
             )
+        if waiting and not running:
+            found.append({"using": using, "what": _("re-analyze"), "waiting": shown})
     return found
 
 
@@ -145,15 +157,31 @@ def _report(kind: str, rows: list[BulkRound]) -> str:
     words = []
     if kind == Kind.REDECIDE:
         words.append(
-            _("%(seen)d earlier texts were looked at, %(changed)d decided otherwise.")
+            ngettext(
+                "%(seen)d earlier text was looked at, %(changed)d decided otherwise.",
+                "%(seen)d earlier texts were looked at, %(changed)d decided otherwise.",
+                seen,
+            )
             % {"seen": seen, "changed": changed}
         )
         if unanswered:
             words.append(
-                _("%d lack a stored answer and keep their decision.") % unanswered
+                ngettext(
+                    "%d lacks a stored answer and keeps its decision.",
+                    "%d lack a stored answer and keep their decision.",
+                    unanswered,
+                )
+                % unanswered
             )
     else:
-        words.append(_("%d earlier texts wait to be judged again.") % changed)
+        words.append(
+            ngettext(
+                "%d earlier text waits to be judged again.",
+                "%d earlier texts wait to be judged again.",
+                changed,
+            )
+            % changed
+        )
     if any(row.ended_at is None for row in rows):
         words.append(
             _("The housekeeping goes on with the others: the policy's page shows it.")

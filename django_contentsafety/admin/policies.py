@@ -201,7 +201,7 @@ class PolicyAdmin(SafetyAdmin[Policy]):
             request,
             "rejudge.html",
             policy,
-            title=_("Which texts does %s concern?") % policy.slug,
+            title=_("Judge earlier texts of %s?") % policy.slug,
             policy=policy,
             rounds=running_rounds(policy.slug),
             **choices.context(),

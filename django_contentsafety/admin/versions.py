@@ -13,6 +13,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _, gettext_lazy
 
 from .. import tasks
+from ..engine.samples import parse_jsonl
+from ..exceptions import RefusedError
 from ..flows import build
 from ..flows.exporting import export_frozen
 from ..models import BuildJob, Category, CategoryVersion
@@ -28,7 +30,7 @@ BUILD = "contentsafety.build_category"
 ACTIVATE = "contentsafety.activate_version"
 READ = "contentsafety.view_sample_text"
 #: What has its place on the version's own page, not in a list.
-PAGE_ONLY = ("diff", "export", "retire", "reinstate", "remove")
+PAGE_ONLY = ("diff", "export_samples", "retire", "reinstate", "remove")
 #: Large columns that a page fetches only where it shows them.
 BLOBS = ("samples_jsonl", "artifact")
 
@@ -95,11 +97,12 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             fits=lambda version: version.number > 1,
         ),
         Tool(
-            name="export",
+            name="export_samples",
             label=gettext_lazy("Export samples"),
             permission=READ,
             post_only=False,
             read_only=True,
+            fits=lambda version: version.status != Status.DELETED,
         ),
         Tool(
             name="retire",
@@ -191,7 +194,11 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
     def diff(self, request: HttpRequest, version: CategoryVersion) -> Response:
         return differences.answer(self, request, version)
 
-    def export(self, request: HttpRequest, version: CategoryVersion) -> Response:
+    def export_samples(
+        self, request: HttpRequest, version: CategoryVersion
+    ) -> Response:
+        if version.status == Status.DELETED:
+            raise RefusedError(_("The samples of %s were deleted with it.") % version)
         return download(export_frozen(version), str(version).replace(" ", "-"))
 
     def retire(self, request: HttpRequest, version: CategoryVersion) -> Response:

@@ -143,6 +143,16 @@ def analyzable(
     return rows
 
 
+def waiting(policy: str, using: str) -> Any:
+    """What a round has put up, and nobody has come to yet."""
+    return ModerationState.objects.using(using).filter(
+        policy=policy,
+        state="pending",
+        priority__gte=BULK,
+        decided_generation=F("generation"),
+    )
+
+
 def redecidable(
     policy: str, using: str, since: timedelta | datetime | None = None
 ) -> Any:
@@ -158,13 +168,7 @@ def redecidable(
 
 def call_off(policy: str, using: str, *, by: str) -> int:
     """End a round early: what still waits keeps the decision it has."""
-    waiting = ModerationState.objects.using(using).filter(
-        policy=policy,
-        state="pending",
-        priority__gte=BULK,
-        decided_generation=F("generation"),
-    )
-    ended: int = waiting.update(state="done")
+    ended: int = waiting(policy, using).update(state="done")
     LogEntry.objects.using(using).create(
         event="round_called_off", actor_key=by, subject=policy, details={"rows": ended}
     )

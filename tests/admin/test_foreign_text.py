@@ -235,9 +235,13 @@ def test_what_is_tried_and_compared_is_shown_and_never_run(
 @pytest.mark.django_db
 def test_a_download_has_a_harmless_name(root: Client, pages: list[str]) -> None:
     for response in (
-        root.get(url("export", Category, Category.objects.get().pk)),
+        root.get(url("export_samples", Category, Category.objects.get().pk)),
         root.get(
-            url("export", CategoryVersion, CategoryVersion.objects.get(number=2).pk)
+            url(
+                "export_samples",
+                CategoryVersion,
+                CategoryVersion.objects.get(number=2).pk,
+            )
         ),
     ):
         assert set(response["Content-Disposition"]) <= set(

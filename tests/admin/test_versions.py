@@ -282,6 +282,8 @@ def test_a_round_is_called_off(root: Client, named: Policy) -> None:
     says()
     judge("one", "two")
     root.post(url("rejudge", named), {"texts": "reanalyze", "days": ""})
+    page = words(root.get(url("rejudge", named)))
+    assert "default re-analyze all are put up – 2" in page
     response = root.post(url("rejudge", named), {"call_off": "1"}, follow=True)
     assert "2 texts that waited keep their decisions" in said(response)
     assert not ModerationState.objects.exclude(state="done").exists()
@@ -312,6 +314,12 @@ def test_what_changed(
     assert "offer 0 of the week" not in plain
     assert "view_sample_text" in plain
     assert "nothing to compare" in words(root.get(url("diff", version(1))))
+    CategoryVersion.objects.filter(number=1).update(status="deleted")
+    assert "nothing to compare" in words(root.get(address))
+    for page in ("diff", "export_samples"):
+        response = root.get(url(page, version(1)), follow=True)
+        assert "samples of crypto-scam v1 were deleted with it" in words(response)
+    CategoryVersion.objects.filter(number=1).update(status="ready")
     backwards = words(root.get(url("diff", version(1)), {"with": "2"}))
     assert "Added 1 Removed 1 Relabeled 1" in backwards
     for wrong in ("9", "-1", "x", "1" * 99, "²"):
@@ -321,7 +329,7 @@ def test_what_changed(
 def test_downloads(root: Client, category: Category) -> None:
     frozen = make_version(category)
     for obj, name in ((category, "crypto-scam"), (frozen, "crypto-scam-v1")):
-        response = root.get(url("export", obj))
+        response = root.get(url("export_samples", obj))
         assert b"".join(response.streaming_content) == bytes(frozen.samples_jsonl)  # type: ignore[attr-defined]
         assert f'filename="{name}.jsonl"' in response["Content-Disposition"]
 
@@ -333,7 +341,7 @@ def test_a_sample_that_no_line_can_hold_breaks_no_download(
     Sample.objects.bulk_create(
         [Sample(category=category, text="a\x00b", text_hash="x", is_positive=True)]
     )
-    response = root.get(url("export", category), follow=True)
+    response = root.get(url("export_samples", category), follow=True)
     assert "NUL" in said(response)
 
 
