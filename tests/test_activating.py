@@ -147,17 +147,18 @@ def test_what_answers_already_is_left_alone(category: Category) -> None:
 def test_a_roll_back_leads_to_what_answered_before(category: Category) -> None:
     one, two, three = (make_version(category) for _ in range(3))
     assert previous_version(category) is None
-    build.activate(one, by="")
-    category.refresh_from_db()
-    assert previous_version(category) is None
     build.activate(three, by="")
     category.refresh_from_db()
-    assert previous_version(category) == one
-    build.activate(two, by="")
+    assert previous_version(category) is None
+    build.activate(one, by="")
     category.refresh_from_db()
     assert previous_version(category) == three
-    removing.retire(three, by="")
+    build.activate(two, by="")
+    category.refresh_from_db()
+    # Neither the newest nor the one before it by number.
     assert previous_version(category) == one
+    removing.retire(one, by="")
+    assert previous_version(category) == three
 
 
 # --- Out of use -----------------------------------------------------------------------
