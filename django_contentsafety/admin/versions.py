@@ -13,7 +13,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _, gettext_lazy
 
 from .. import tasks
-from ..engine.samples import parse_jsonl
 from ..exceptions import RefusedError
 from ..flows import build
 from ..flows.exporting import export_frozen
@@ -23,14 +22,15 @@ from .activating import roll_back_button
 from .base import PageAdmin, Response, Tool, actor
 from .card_samples import card_samples
 from .cards import describe_card
-from .display import actor_names, badge, excerpt
+from .comparing import compare_page
+from .display import actor_names, badge
 from .exports import download
 
 BUILD = "contentsafety.build_category"
 ACTIVATE = "contentsafety.activate_version"
 READ = "contentsafety.view_sample_text"
 #: What has its place on the version's own page, not in a list.
-PAGE_ONLY = ("diff", "export_samples", "retire", "reinstate", "remove")
+PAGE_ONLY = ("diff", "compare", "export_samples", "retire", "reinstate", "remove")
 #: Large columns that a page fetches only where it shows them.
 BLOBS = ("samples_jsonl", "artifact")
 
@@ -95,6 +95,14 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             post_only=False,
             read_only=True,
             fits=lambda version: version.number > 1,
+        ),
+        Tool(
+            name="compare",
+            label=gettext_lazy("Compare"),
+            permission="contentsafety.view_categoryversion",
+            post_only=False,
+            read_only=True,
+            fits=is_ready,
         ),
         Tool(
             name="export_samples",
@@ -211,8 +219,6 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
         return retiring.delete(self, request, version)
 
     def compare(self, request: HttpRequest, version: CategoryVersion) -> Response:
-        if request.method == "POST":
-            return self.back_to(version)
         context = compare_page(request, version, self.has_text_permission(request))
         return self.render(request, "compare.html", version, **context)
 

@@ -52,7 +52,7 @@ PAYLOADS = [
 
 
 #: Pages about a version, besides Django's.
-VERSION_PAGES = ("activate", "diff", "retire", "remove", "reinstate")
+VERSION_PAGES = ("activate", "compare", "diff", "retire", "remove", "reinstate")
 
 
 def url(page: str, model: Any, *args: Any) -> str:

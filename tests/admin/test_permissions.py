@@ -122,6 +122,9 @@ CASES: dict[str, Case] = {
         needs=["view_categoryversion", "activate_version"],
     ),
     "categoryversion_diff": Case(make=second, needs=["view_categoryversion"], post=405),
+    "categoryversion_compare": Case(
+        make=make_version, needs=["view_categoryversion"], post=405
+    ),
     "categoryversion_export_samples": Case(
         make=make_version,
         needs=["view_categoryversion", "view_sample_text"],
