@@ -6,6 +6,7 @@ import importlib
 
 __all__ = [
     "ArtifactError",
+    "BundleError",
     "EngineError",
     "MissingDependency",
     "SampleError",
@@ -37,6 +38,23 @@ class EngineError(ValueError):
 
 class ArtifactError(EngineError):
     """The bytes are not an artifact that this engine can read."""
+
+
+class BundleError(EngineError):
+    """The bytes are not a bundle that this release can read.
+
+    `where` names the file inside it, or the place in that file; empty = the whole.
+    """
+
+    def __init__(
+        self, message: str, *, where: str = "", remedy: str = "", code: str = ""
+    ) -> None:
+        super().__init__(message, remedy=remedy, code=code)
+        self.where = where
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"The bundle can't be read: {place}{super().__str__()}"
 
 
 class TrainingError(EngineError):

@@ -186,6 +186,18 @@ class Provider:
             f"{type(self).__name__} can't build categories.", alias=self.alias
         )
 
+    def adopt(self, request: BuildRequest, artifact: bytes) -> str:
+        """Take over a version that was built on another site, by its artifact.
+
+        Return the provider's own name of it. Raise UnsupportedFeature where its
+        versions live elsewhere, BuildFailed where it can't use this artifact. No I/O.
+        """
+        raise UnsupportedFeature(
+            _("The provider %s takes over no version that was built elsewhere.")
+            % self.alias,
+            alias=self.alias,
+        )
+
     def check(self) -> list[CheckMessage]:
         """System checks of this provider's own configuration. No I/O."""
         return []

@@ -97,6 +97,14 @@ class LocalProvider(Provider):
             card=trained.card.as_dict(),
         )
 
+    def adopt(self, request: BuildRequest, artifact: bytes) -> str:
+        try:
+            artifacts.load(artifact)
+        except EngineError as error:
+            raise BuildFailed(str(error), alias=self.alias) from None
+        # Of the artifact, not of the samples: it may come from another seed.
+        return f"{request.version}-{sha256(artifact).hexdigest()[:12]}"
+
     def check(self) -> list[CheckMessage]:
         where = f"provider {self.alias}"
         if find_spec("numpy") is None:
