@@ -185,7 +185,7 @@ def test_a_provider_that_the_site_lacks_is_refused(settings: Any) -> None:
         "default": settings.CONTENTSAFETY_PROVIDERS["default"],
     }
     before = stored()
-    with pytest.raises(RefusedError, match="no provider “local”.*default"):
+    with pytest.raises(RefusedError, match=r"no provider “local”.*default"):
         import_bundle(data, by="")
     assert stored() == before
     category = import_bundle(data, by="", provider="default")
@@ -236,7 +236,7 @@ def test_an_error_on_the_way_stores_nothing(
     assert stored() == before
 
 
-# --- What an enemy, or a bad disk, makes of it -----------------------------------------
+# --- What an enemy, or a bad disk, makes of it
 
 
 def change(path: str, data: bytes) -> Callable[[Files], bytes]:

@@ -7,6 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
+from typing import NoReturn
 
 from .errors import BundleError
 
@@ -16,7 +17,7 @@ __all__ = ["MAX_BYTES", "MAX_ENTRIES", "pack", "unpack"]
 MAX_BYTES = 50_000_000
 #: Files in it.
 MAX_ENTRIES = 1000
-#: Bytes that one byte may unpack to. Text packs 3 to 20 times; deflate's bound is 1,032.
+#: Bytes that one byte may unpack to: text packs 3 to 20 times, deflate up to 1,032.
 MAX_RATIO = 200
 
 #: The end record of a zip without a comment (APPNOTE 4.3.16).
@@ -165,5 +166,5 @@ def _read(container: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     return data
 
 
-def _refuse(where: str, why: str) -> None:
+def _refuse(where: str, why: str) -> NoReturn:
     raise BundleError(why, where=where, remedy=_AGAIN, code="damaged")

@@ -224,7 +224,7 @@ def _problems(category: Category) -> list[str]:
         category.full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
         return [
-            f"{Category._meta.get_field(name).verbose_name}: {message}"
+            f"{name}: {message}"
             for name, messages in error.message_dict.items()
             for message in messages
         ]

@@ -1,0 +1,1 @@
+"""What ``contentsafety_category`` does: each step takes options, returns its report."""
