@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.utils.translation import gettext as _, gettext_lazy
 
+from .engine.containers import MAX_BYTES
+from .engine.lines import Chunks
 from .engine.samples import parse_jsonl, text_hash
 from .flows.trying import MAX_CHARS
 from .models import BulkRound, Category, LogEntry, PolicyRule, Sample
@@ -117,75 +119,46 @@ class UploadForm(forms.Form):
             )
         return data
 
-    def read(self) -> tuple[str, bytes, str]:
-        """(name, data, source) of what was given; never more than is needed."""
+    def read(self) -> tuple[str, bytes | Chunks, str]:
+        """(name, data, source) of what was given; a file stays where it is."""
         upload = self.cleaned_data.get("file")
         if upload:
-            return upload.name, upload.read(MAX_UPLOAD + 1), Sample.Source.UPLOAD
+            chunks = Chunks(upload, MAX_UPLOAD + 1)
+            return upload.name, chunks, Sample.Source.UPLOAD
         data = self.cleaned_data["pasted"].encode("utf-8", "surrogatepass")
         return _("pasted lines"), data, Sample.Source.PASTE
 
 
-class EarlierForm(forms.Form):
-    """Which texts a change concerns (DESIGN §5); only what is ``offered`` is taken."""
+class BundleForm(forms.Form):
+    """A category from another site, and what it is called here."""
 
-    texts = forms.ChoiceField(
-        label=gettext_lazy("Which texts"),
-        choices=[("new", ""), *BulkRound.Kind.choices],
-        initial="new",
+    file = forms.FileField(
+        label=gettext_lazy("File"),
+        help_text=gettext_lazy("What “Export” made, at most 50 MB."),
+        widget=forms.FileInput(attrs={"accept": ".zip"}),
+    )
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
         required=False,
+        max_length=64,
+        help_text=gettext_lazy("Here; empty = as in the file."),
     )
-    days = forms.TypedChoiceField(
-        label=gettext_lazy("Decided"),
-        choices=[
-            ("1", gettext_lazy("in the last day")),
-            ("7", gettext_lazy("in the last 7 days")),
-            ("30", gettext_lazy("in the last 30 days")),
-            ("90", gettext_lazy("in the last 90 days")),
-            ("", gettext_lazy("whenever")),
-        ],
-        initial="7",
+    provider = forms.CharField(
+        label=gettext_lazy("Provider"),
         required=False,
-        coerce=int,
-        empty_value=None,
+        max_length=64,
+        widget=forms.TextInput(attrs={"list": "cs-providers"}),
+        help_text=gettext_lazy("The alias here; empty = as in the file."),
     )
 
-    def __init__(self, *args: Any, offered: Collection[str], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.offered = offered
+    def read(self) -> bytes:
+        """The file; at most one byte more than may be."""
+        upload = self.cleaned_data["file"]
+        return bytes(upload.read(MAX_BYTES + 1))
 
-    def clean_texts(self) -> str:
-        texts: str = self.cleaned_data["texts"] or "new"
-        if texts != "new" and texts not in self.offered:
-            raise forms.ValidationError(_("That is not possible here (any more)."))
-        return texts
-
-
-class ReasonForm(forms.Form):
-    """Why somebody does it, for the log."""
-
-    reason = forms.CharField(
-        label=gettext_lazy("Reason"),
-        required=False,
-        max_length=LogEntry.MAX_REASON,
-        widget=forms.TextInput(attrs={"size": 60}),
-        help_text=gettext_lazy("For the log, for good; at most 200 characters."),
-    )
-
-
-class TryForm(forms.Form):
-    """A text to try, and whether it may cost something."""
-
-    text = forms.CharField(
-        label=gettext_lazy("Text"),
-        strip=False,
-        max_length=MAX_CHARS,
-        widget=forms.Textarea(attrs={"rows": 6, "cols": 80}),
-        error_messages={"required": gettext_lazy("Write a text first.")},
-    )
-    remote = forms.BooleanField(
-        label=gettext_lazy("Ask providers on the network too"), required=False
-    )
+    def chosen(self) -> dict[str, str | None]:
+        """Name and provider, None where the file's own count."""
+        return {key: self.cleaned_data[key] or None for key in ("name", "provider")}
 
 
 class SampleForm(SampleModelForm):

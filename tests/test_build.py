@@ -162,10 +162,14 @@ BAD_FILES = {
     "lone surrogate": (b'{"text": "\\ud800"}\n', 2, "lone_surrogate"),
     "a line of 19 MB": (line(text="x" * 19_000_000), 2, "line_too_long"),
     "a line of 20 MB": (line(text="x" * 20_000_000), None, "file_too_big"),
-    "double": (line(text=" good ", isPositive=False), 2, "duplicate"),
     "contradicts in the file": (line(text="good"), 2, "contradiction"),
     "contradicts a stored one": (line(text="stored"), 2, "contradicts"),
 }
+
+
+def test_a_text_that_stands_twice_is_taken_once(category):
+    done = import_(category, line(text="good") + line(text=" good "))
+    assert (done.added, done.skipped) == (1, 1)
 
 
 @pytest.mark.parametrize("case", BAD_FILES)

@@ -190,7 +190,7 @@ class SafetyAdmin(ModelAdmin[M]):
                 **self.admin_site.each_context(request),
                 "opts": self.opts,
                 "original": obj,
-                "object_url": self.url("change", obj),
+                "object_url": self.url("change" if obj else "changelist", obj),
                 "media": self.media,
                 **context,
             },

@@ -10,6 +10,7 @@ from django.db import router, transaction
 from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
+from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -19,8 +20,7 @@ from ..flows import build
 from ..flows.exporting import export_live
 from ..forms import CategoryForm, policies_naming, suggestions
 from ..models import BuildJob, Category, CategoryVersion, Sample
-from . import trying, uploads
-from .activating import roll_back_button
+from . import bundles, uploads
 from .base import Response, SafetyAdmin, Tool, actor
 from .display import badge
 from .exports import download
@@ -53,20 +53,20 @@ class CategoryAdmin(SafetyAdmin[Category]):
             label=gettext_lazy("Freeze version"),
             permission=BUILD,
         ),
-        Tool(
-            name="try_it",
-            label=gettext_lazy("Try it"),
-            permission="contentsafety.try_category",
-            post_only=False,
-        ),
-        Tool(
-            name="export_samples",
-            label=gettext_lazy("Export samples"),
-            permission=READ,
-            post_only=False,
-            read_only=True,
-        ),
+        bundles.EXPORT,
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        return [bundles.import_path(self), *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        context = {**bundles.import_link(self, request), **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    def export(self, request: HttpRequest, category: Category) -> Response:
+        return bundles.download(request, category)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
         jobs = BuildJob.objects.filter(version__category=OuterRef("pk"))

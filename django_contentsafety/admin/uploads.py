@@ -1,18 +1,9 @@
-"""Samples into a category: a file or lines, a preview that stores nothing, the import.
-
-What was previewed travels in the page, signed, so that what is confirmed is what was
-seen and nothing is kept meanwhile. A file too large for that is chosen once more.
-"""
+"""Samples into a category: a file or lines, a preview that stores nothing, import."""
 
 from __future__ import annotations
 
-import base64
-from dataclasses import dataclass
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-from django.core import signing
 from django.http import HttpRequest
 from django.utils.translation import gettext as _, gettext_lazy, ngettext
 
@@ -22,6 +13,7 @@ from ..flows.previewing import PROBLEMS, Preview, preview_samples
 from ..forms import MAX_UPLOAD, UploadForm
 from ..models import Category
 from .base import Response, actor
+from .carrying import carried, carry
 from .display import badge, excerpt, show_controls
 
 if TYPE_CHECKING:
@@ -30,10 +22,6 @@ if TYPE_CHECKING:
 #: Characters of a file's name.
 NAME = 100
 SALT = "contentsafety.upload"
-#: Seconds a preview can be confirmed: a working day.
-MAX_AGE = 12 * 3600
-#: What the signed content may take of a form, which Django bounds.
-SHARE = 0.8
 
 KINDS = {
     "new": gettext_lazy("new"),
@@ -45,29 +33,6 @@ KINDS = {
     "too_long": gettext_lazy("too long"),
     "unreadable": gettext_lazy("can't be read"),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What a person gave: samples in some form, under a name."""
-
-    name: str
-    data: bytes
-    source: str
-    #: The label of plain lines.
-    is_positive: bool | None
-
-    def sign(self, category: Category, *, whole: bool) -> str:
-        facts = {
-            "category": category.pk,
-            "name": self.name,
-            "source": self.source,
-            "is_positive": self.is_positive,
-            "sha256": sha256(self.data).hexdigest(),
-        }
-        if whole:
-            facts["data"] = base64.b64encode(self.data).decode()
-        return signing.dumps(facts, salt=SALT, compress=True)
 
 
 def answer(
@@ -82,19 +47,14 @@ def answer(
     if not form.is_valid():
         return _page(admin, request, category, form)
     name, data, source = form.read()
-    given = Given(
-        name=name[-NAME:],
-        data=data,
-        source=source,
-        is_positive=form.cleaned_data["label"],
-    )
-    preview = preview_samples(category, data, is_positive=given.is_positive)
+    name, label = name[-NAME:], form.cleaned_data["label"]
+    preview = preview_samples(category, data, is_positive=label)
     return _page(
         admin,
         request,
         category,
         UploadForm(initial={"pasted": form.cleaned_data["pasted"]}),
-        name=show_controls(given.name),
+        name=show_controls(name),
         preview=preview,
         rows=[_shown(row) for row in preview.rows],
         totals=[
@@ -102,22 +62,31 @@ def answer(
             for kind in KINDS
             if preview.counts.get(kind)
         ],
-        **_token(given, category),
+        **carry(
+            data,
+            salt=SALT,
+            category=category.pk,
+            name=name,
+            source=source,
+            is_positive=label,
+        ),
     )
 
 
 def _confirm(
     admin: SafetyAdmin[Category], request: HttpRequest, category: Category
 ) -> Response:
-    given = _read_token(request, category)
+    facts, data = carried(
+        request, salt=SALT, limit=MAX_UPLOAD + 1, category=category.pk
+    )
     try:
         done = build.import_samples(
             category,
-            given.data,
-            filename=given.name,
+            data,
+            filename=facts["name"],
             by=actor(request),
-            source=given.source,
-            is_positive=given.is_positive,
+            source=facts["source"],
+            is_positive=facts["is_positive"],
             skip="skip" in request.POST,
         )
     except build.SamplesRefused as error:
@@ -128,40 +97,6 @@ def _confirm(
         ) from None
     admin.say(request, _describe(done.added, done.known, done.skipped))
     return admin.back_to(category)
-
-
-def _read_token(request: HttpRequest, category: Category) -> Given:
-    try:
-        facts = signing.loads(request.POST["token"], salt=SALT, max_age=MAX_AGE)
-    except signing.BadSignature:
-        facts = {}
-    if facts.get("category") != category.pk:
-        raise RefusedError(
-            _("Nothing was stored: this preview is no longer valid. Upload again.")
-        )
-    if "data" in facts:
-        data = base64.b64decode(facts["data"])
-    else:
-        upload: Any = request.FILES.get("file")
-        data = upload.read(MAX_UPLOAD + 1) if upload else b""
-        if sha256(data).hexdigest() != facts["sha256"]:
-            raise RefusedError(
-                _("Nothing was stored: this is not the file of the preview.")
-            )
-    return Given(
-        name=facts["name"],
-        data=data,
-        source=facts["source"],
-        is_positive=facts["is_positive"],
-    )
-
-
-def _token(given: Given, category: Category) -> dict[str, Any]:
-    bound: int | None = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-    token = given.sign(category, whole=True)
-    if bound is None or len(token) <= bound * SHARE:
-        return {"token": token, "again": False}
-    return {"token": given.sign(category, whole=False), "again": True}
 
 
 def _page(

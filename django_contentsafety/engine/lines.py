@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import IO
 
-__all__ = ["FileTooBig", "numbered_lines"]
+__all__ = ["Chunks", "FileTooBig", "numbered_lines"]
 
 _SLICE = 65_536
+#: Lines of a file: twenty million empty ones would take half a minute to pass over.
+_MAX_LINES = 1_000_000
 
 
 class FileTooBig(Exception):
-    """There are more bytes than were to be read."""
+    """There is more than was to be read: the message says how much that was."""
+
+
+class Chunks:
+    """A file in small pieces, from its start each time, and never past `limit` bytes.
+
+    So what is read twice (looked at, then stored) is never in memory as a whole.
+    """
+
+    def __init__(self, file: IO[bytes], limit: int) -> None:
+        self._file = file
+        self._limit = limit
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        left = self._limit
+        while chunk := self._file.read(min(_SLICE, left)):
+            left -= len(chunk)
+            yield chunk
 
 
 def numbered_lines(
@@ -20,7 +41,7 @@ def numbered_lines(
 
     Only a newline ends a line: str.splitlines would also part a text at U+2028,
     U+0085 and the like. No more than one line and one chunk are held. Raise FileTooBig
-    after `max_bytes`; the line that they cut is not yielded.
+    after `max_bytes` or a million lines; the line that they cut is not yielded.
     """
     chunks = _slices(data) if isinstance(data, bytes) else data
     number = 1
@@ -33,6 +54,8 @@ def numbered_lines(
             if index:
                 yield number, _join(pending, pending_bytes, max_line_bytes)
                 number += 1
+                if number > _MAX_LINES:
+                    raise FileTooBig(f"{_MAX_LINES:,} lines")
                 pending, pending_bytes = [], 0
             pending_bytes += len(piece)
             if pending_bytes > max_line_bytes:
@@ -40,7 +63,7 @@ def numbered_lines(
             elif piece:
                 pending.append(piece)
         if total > max_bytes:
-            raise FileTooBig
+            raise FileTooBig(f"{max_bytes:,} bytes")
     if pending_bytes:
         yield number, _join(pending, pending_bytes, max_line_bytes)
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -16,11 +16,16 @@ from .lines import FileTooBig, numbered_lines
 
 __all__ = ["ParsedSamples", "Sample", "parse_jsonl", "text_hash", "write_jsonl"]
 
+#: Called with each good line's number and sample, as soon as it is read.
+Take = Callable[[int, "Sample"], None]
+
 #: How many errors are listed one by one before the rest is only counted.
 MAX_ERRORS = 100
 
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+#: Brackets of one line, those in its text too: a megabyte of {} would take thirty.
+_MOST_BRACKETS = 150_000
 _LABELS = ("ispositive", "positive", "label")
 _FORMAT = 'Write {"text": "…", "isPositive": true} on a line of its own.'
 
@@ -53,7 +58,7 @@ def text_hash(text: str) -> str:
 
     Whitespace around a text makes no difference. Lone surrogates are hashed too.
     """
-    return hashlib.sha256(text.strip().encode("utf-8", "surrogatepass")).hexdigest()
+    return _digest(text).hex()
 
 
 def parse_jsonl(
@@ -61,6 +66,8 @@ def parse_jsonl(
     *,
     max_line_bytes: int = 1_000_000,
     max_bytes: int = 20_000_000,
+    max_samples: int | None = None,
+    take: Take | None = None,
 ) -> ParsedSamples:
     """Read a sample file, given whole or in chunks of any size, and list its errors.
 
@@ -68,9 +75,10 @@ def parse_jsonl(
     other keys are ignored unless they look like a label by another name. A BOM,
     blank lines, space around a line and a missing last newline are accepted. Never
     raises for what the data hold. Memory: the samples, and one line at a time; a line
-    over `max_line_bytes` is skipped unread, and nothing is read past `max_bytes`.
+    over `max_line_bytes` is skipped unread, and nothing is read past `max_bytes` or
+    `max_samples`. With `take` the samples go there instead of into the result.
     """
-    collected = Collected()
+    collected = Collected(take, max_samples)
     try:
         for number, line in numbered_lines(data, max_line_bytes, max_bytes):
             if number == 1 and line is not None:
@@ -80,15 +88,8 @@ def parse_jsonl(
             except SampleError as error:
                 error.line = number
                 collected.refuse(error)
-    except FileTooBig:
-        collected.refuse(
-            SampleError(
-                f"The file is larger than {max_bytes:,} bytes; "
-                "the rest of it was not read.",
-                remedy="Split the file, or leave samples out.",
-                code="file_too_big",
-            )
-        )
+    except FileTooBig as error:
+        collected.refuse_rest(error)
     return collected.result()
 
 
@@ -113,12 +114,16 @@ def write_jsonl(samples: Iterable[Sample]) -> bytes:
 class Collected:
     """What a reader has found so far: samples, each text once, and errors."""
 
-    def __init__(self) -> None:
+    def __init__(self, take: Take | None = None, most: int | None = None) -> None:
         self.samples: list[tuple[int, Sample]] = []
+        self._give = take or (lambda line, sample: self.samples.append((line, sample)))
+        self._most = most
         self.errors: list[SampleError] = []
         self.unlisted = 0
         self.refused: Counter[str] = Counter()
-        self.seen: dict[str, tuple[int, bool]] = {}
+        #: Twice the line, plus the label, by half of the text's hash: a file may hold
+        #: very many short texts, and 128 bits tell them apart.
+        self.seen: dict[bytes, int] = {}
 
     def add(self, number: int, line: bytes | None, max_line_bytes: int) -> None:
         """Read one JSON line; raise SampleError for what is wrong with it."""
@@ -133,12 +138,19 @@ class Collected:
             self.take(number, sample)
 
     def take(self, number: int, sample: Sample) -> None:
-        """Keep a sample of line ``number``; raise SampleError where it repeats one."""
-        key = text_hash(sample.text)
-        earlier, label = self.seen.setdefault(key, (number, sample.is_positive))
-        if earlier != number:
-            _refuse_repeat(earlier, contradicts=label != sample.is_positive)
-        self.samples.append((number, sample))
+        """Keep a sample of line ``number``; raise SampleError where it repeats one.
+
+        Raise FileTooBig where there are enough.
+        """
+        key = _digest(sample.text)[:16]
+        mark = 2 * number + sample.is_positive
+        earlier = self.seen.get(key)
+        if earlier is not None:
+            _refuse_repeat(earlier // 2, contradicts=earlier % 2 != mark % 2)
+        if len(self.seen) == self._most:
+            raise FileTooBig(f"{self._most:,} samples")
+        self.seen[key] = mark
+        self._give(number, sample)
 
     def refuse(self, error: SampleError) -> None:
         """Keep an error, without what the traceback holds."""
@@ -149,6 +161,16 @@ class Collected:
             self.errors.append(error.with_traceback(None))
         else:
             self.unlisted += 1
+
+    def refuse_rest(self, error: FileTooBig) -> None:
+        """Say that the file was not read to its end."""
+        self.refuse(
+            SampleError(
+                f"The file is larger than {error}; the rest of it was not read.",
+                remedy="Split the file, or leave samples out.",
+                code="file_too_big",
+            )
+        )
 
     def result(self) -> ParsedSamples:
         """All of it, the errors that aren't listed as a number."""
@@ -165,6 +187,10 @@ class Collected:
             errors=tuple(self.errors),
             refused=dict(self.refused),
         )
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.strip().encode("utf-8", "surrogatepass")).digest()
 
 
 def _parse_line(line: bytes) -> Sample | None:
@@ -205,6 +231,12 @@ def _parse_line(line: bytes) -> Sample | None:
 def _load_object(line: str) -> dict[str, object]:
     if "\0" in line:
         _refuse_nul()
+    if line.count("{") + line.count("[") > _MOST_BRACKETS:
+        raise SampleError(
+            f"The line has more than {_MOST_BRACKETS:,} brackets.",
+            remedy=_FORMAT,
+            code="too_many_brackets",
+        )
     try:
         row = json.loads(
             line, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant

@@ -5,16 +5,30 @@ from __future__ import annotations
 import codecs
 import csv
 from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import TypedDict
 
 from .errors import SampleError
 from .lines import FileTooBig, numbered_lines
-from .samples import Collected, ParsedSamples, Sample, check_text, parse_jsonl
+from .samples import (
+    Collected,
+    ParsedSamples,
+    Sample,
+    Take,
+    check_text,
+    parse_jsonl,
+)
 
 __all__ = ["parse_csv", "parse_lines", "parse_samples"]
 
 #: What separates columns, by who writes it: most programs, those of countries whose
 #: decimal point is a comma, and the clipboard.
 _DELIMITERS = (",", ";", "\t")
+#: Separators of one line, those inside quotation marks too. A megabyte of empty
+#: columns would take thirty.
+_MOST_COLUMNS = 20_000
+#: Bytes that tell which form it is.
+_BEGINNING = 100_000
 _TEXT = frozenset({"text"})
 _LABEL = frozenset({"ispositive", "positive", "label"})
 _LABELS = {
@@ -25,23 +39,34 @@ _HEADER = "The first row names the columns: text, and isPositive if there are la
 
 
 def parse_samples(
-    data: bytes, *, is_positive: bool | None = None, max_bytes: int = 20_000_000
+    data: bytes | Iterable[bytes],
+    *,
+    is_positive: bool | None = None,
+    max_bytes: int = 20_000_000,
+    max_samples: int | None = None,
+    take: Take | None = None,
 ) -> ParsedSamples:
     """Read samples in whichever of three forms they are, and list their errors.
 
     JSON lines begin with ``{``. CSV begins with a row that names a column ``text``.
     Anything else is plain lines, a text each, all with the label ``is_positive``; where
     that is None they are refused, because nobody said which label they have. Never
-    raises for what the data hold.
+    raises for what the data hold. Bounds and ``take`` are those of ``parse_jsonl``.
     """
-    start = data[:100_000].lstrip(codecs.BOM_UTF8).lstrip()
+    beginning, data = _peek(data)
+    start = beginning.removeprefix(codecs.BOM_UTF8).lstrip()
+    limits: _Limits = {
+        "max_bytes": max_bytes,
+        "max_samples": max_samples,
+        "take": take,
+    }
     if start.startswith(b"{") or not start:
-        return parse_jsonl(data, max_bytes=max_bytes)
+        return parse_jsonl(data, **limits)
     if _columns(start.split(b"\n", 1)[0].decode("utf-8", "replace")) is not None:
-        return parse_csv(data, max_bytes=max_bytes)
+        return parse_csv(data, **limits)
     if is_positive is None:
-        return parse_jsonl(data, max_bytes=max_bytes)
-    return parse_lines(data, is_positive=is_positive, max_bytes=max_bytes)
+        return parse_jsonl(data, **limits)
+    return parse_lines(data, is_positive=is_positive, **limits)
 
 
 def parse_csv(
@@ -49,6 +74,8 @@ def parse_csv(
     *,
     max_line_bytes: int = 1_000_000,
     max_bytes: int = 20_000_000,
+    max_samples: int | None = None,
+    take: Take | None = None,
 ) -> ParsedSamples:
     """Read CSV in UTF-8: commas, semicolons or tabs, quotation marks as in RFC 4180.
 
@@ -57,8 +84,12 @@ def parse_csv(
     that column all are positive. Other columns are ignored. A text may hold newlines;
     an error names the line its row ends in.
     """
-    collected = Collected()
-    lines = _Lines(numbered_lines(data, max_line_bytes, max_bytes), max_line_bytes)
+    collected = Collected(take, max_samples)
+    lines = _Lines(
+        numbered_lines(data, max_line_bytes, max_bytes),
+        max_line_bytes,
+        max_columns=_MOST_COLUMNS,
+    )
     columns: tuple[int, int | None, str] | None = None
     try:
         first = next(lines, "")
@@ -90,8 +121,8 @@ def parse_csv(
                 code="not_csv",
             )
         )
-    except FileTooBig:
-        collected.refuse(_too_big(max_bytes))
+    except FileTooBig as error:
+        collected.refuse_rest(error)
     return collected.result()
 
 
@@ -101,9 +132,11 @@ def parse_lines(
     is_positive: bool,
     max_line_bytes: int = 1_000_000,
     max_bytes: int = 20_000_000,
+    max_samples: int | None = None,
+    take: Take | None = None,
 ) -> ParsedSamples:
     """Read plain lines in UTF-8: each that isn't blank is a text with this label."""
-    collected = Collected()
+    collected = Collected(take, max_samples)
     lines = _Lines(numbered_lines(data, max_line_bytes, max_bytes), max_line_bytes)
     while True:
         try:
@@ -117,20 +150,44 @@ def parse_lines(
         except SampleError as error:
             error.line = lines.number
             collected.refuse(error)
-        except FileTooBig:
-            collected.refuse(_too_big(max_bytes))
+        except FileTooBig as error:
+            collected.refuse_rest(error)
             break
     return collected.result()
+
+
+class _Limits(TypedDict):
+    max_bytes: int
+    max_samples: int | None
+    take: Take | None
+
+
+def _peek(data: bytes | Iterable[bytes]) -> tuple[bytes, bytes | Iterable[bytes]]:
+    """How the data begin, and all of them."""
+    if isinstance(data, bytes):
+        return data[:_BEGINNING], data
+    chunks = iter(data)
+    beginning = b""
+    for chunk in chunks:
+        beginning += chunk
+        if len(beginning) >= _BEGINNING:
+            break
+    return beginning[:_BEGINNING], chain((beginning,), chunks)
 
 
 class _Lines:
     """A file's lines as text; ``number`` is that of the last one given."""
 
     def __init__(
-        self, lines: Iterator[tuple[int, bytes | None]], max_line_bytes: int
+        self,
+        lines: Iterator[tuple[int, bytes | None]],
+        max_line_bytes: int,
+        *,
+        max_columns: int | None = None,
     ) -> None:
         self._lines = lines
         self._max = max_line_bytes
+        self._max_columns = max_columns
         self.number = 0
 
     def __iter__(self) -> Iterator[str]:
@@ -144,6 +201,15 @@ class _Lines:
                 line=self.number,
                 remedy="Shorten the text, or check that lines end in a newline.",
                 code="line_too_long",
+            )
+        if self._max_columns is not None and self._max_columns < max(
+            line.count(delimiter.encode()) for delimiter in _DELIMITERS
+        ):
+            raise SampleError(
+                f"The line has more than {self._max_columns:,} columns.",
+                line=self.number,
+                remedy="Leave out all columns but text and isPositive.",
+                code="too_many_columns",
             )
         if self.number == 1:
             line = line.removeprefix(codecs.BOM_UTF8)
@@ -190,11 +256,3 @@ def _sample(row: list[str], text: int, label: int | None) -> Sample:
             code="label_not_boolean",
         )
     return Sample(text=row[text], is_positive=is_positive)
-
-
-def _too_big(max_bytes: int) -> SampleError:
-    return SampleError(
-        f"The file is larger than {max_bytes:,} bytes; the rest of it was not read.",
-        remedy="Split the file, or leave samples out.",
-        code="file_too_big",
-    )

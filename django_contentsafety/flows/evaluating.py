@@ -17,7 +17,7 @@ from ..models import CategoryVersion
 from ..providers import CustomCategory, Provider, providers
 from ..verdicts import Verdict
 from . import calls
-from .importing import SamplesRefused
+from .importing import SamplesRefused, grave_errors
 from .plans import reference
 
 #: Samples of one question.
@@ -61,8 +61,8 @@ def evaluate_samples(
     """
     _check_ready(version)
     parsed = parse_samples(data)
-    if parsed.errors:
-        raise SamplesRefused(filename, list(parsed.errors))
+    if errors := grave_errors(parsed):
+        raise SamplesRefused(filename, errors)
     if not parsed.samples:
         raise RefusedError(_("%s holds no samples.") % filename)
     if version.provider not in providers:

@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Literal
 
 from django.utils.translation import gettext as _
 
+from ..engine.features import MAX_CHARS
 from ..engine.folds import essence
-from ..engine.samples import Sample, text_hash, write_jsonl
+from ..engine.samples import Sample, write_jsonl
 from ..engine.samples_csv import parse_samples
 from ..models import Category
 from ..providers import providers
-from .importing import CHUNK, known_labels
+from .importing import (
+    MAX_SAMPLES,
+    Batches,
+    Data,
+    Hashed,
+    contradiction,
+    known_labels,
+)
 
 #: Rows that a page lists, of each kind.
 LISTED = 50
+#: Characters of a row's text that are kept; a page shows fewer.
+SHOWN = 400
+#: Stored samples that are looked at together: one may be a megabyte.
+ROWS = 20
 
 Kind = Literal[
     "new",
@@ -86,97 +99,126 @@ class Preview:
 
 
 def preview_samples(
-    category: Category, data: bytes, *, is_positive: bool | None = None
+    category: Category, data: Data, *, is_positive: bool | None = None
 ) -> Preview:
     """What ``import_samples`` would do with this file. Nothing is stored.
 
     A line is *known* where the category has the sample, a *duplicate* where the file
     has it twice, and a *near duplicate* where it differs from another one in case,
-    punctuation or look-alike characters alone: that one is imported.
+    punctuation or look-alike characters alone: that one is imported. The file is read
+    once and never held whole.
     """
-    parsed = parse_samples(data, is_positive=is_positive)
-    counts: Counter[str] = Counter()
+    reader = _Reader(category)
+    batches = Batches(reader.read)
+    parsed = parse_samples(
+        data, is_positive=is_positive, max_samples=MAX_SAMPLES, take=batches.take
+    )
+    batches.flush()
+    counts = reader.counts
     for code, count in parsed.refused.items():
         counts[_KINDS.get(code, "unreadable")] += count
-    rows: dict[str, list[Row]] = {}
     for error in parsed.errors:
         if error.code != "further_errors":
-            row = Row(
-                line=error.line,
-                kind=_KINDS.get(error.code, "unreadable"),
-                message=error.message,
-                remedy=error.remedy,
+            reader.keep(
+                Row(
+                    line=error.line,
+                    kind=_KINDS.get(error.code, "unreadable"),
+                    message=error.message,
+                    remedy=error.remedy,
+                )
             )
-            rows.setdefault(row.kind, []).append(row)
-    keys = [text_hash(sample.text) for _line, sample in parsed.samples]
-    known = known_labels(category, keys)
-    seen = _essences(category)
-    sizes = Counter({True: 0, False: 0})
-    new: list[Sample] = []
-    for key, (line, sample) in zip(keys, parsed.samples, strict=True):
-        row = _row(line, sample, known.get(key), seen)
-        counts[row.kind] += 1
-        if len(rows.setdefault(row.kind, [])) < LISTED:
-            rows[row.kind].append(row)
-        if row.kind in ("new", "near_duplicate"):
-            sizes[sample.is_positive] += 1
-            new.append(sample)
-    positives = category.samples.filter(is_positive=True).count() + sizes[True]
-    negatives = category.samples.filter(is_positive=False).count() + sizes[False]
+    samples = category.samples
+    positives = samples.filter(is_positive=True).count() + reader.sizes[True]
+    negatives = samples.filter(is_positive=False).count() + reader.sizes[False]
     order = [*PROBLEMS, "near_duplicate", "duplicate", "known", "new"]
     return Preview(
-        rows=tuple(row for kind in order for row in rows.get(kind, [])[:LISTED]),
+        rows=tuple(row for kind in order for row in reader.rows(kind)),
         counts=dict(counts),
-        positives=sizes[True],
-        negatives=sizes[False],
+        positives=reader.sizes[True],
+        negatives=reader.sizes[False],
         all_positives=positives,
         all_negatives=negatives,
-        demands=_demands(positives, negatives, _size(category, new)),
+        demands=_demands(positives, negatives, reader.bytes),
     )
 
 
-def _row(line: int, sample: Sample, known: bool | None, seen: dict[str, str]) -> Row:
-    text, label = sample.text, sample.is_positive
-    if known is not None and known != label:
+class _Reader:
+    """Says of each sample what it is, and keeps what a page lists."""
+
+    def __init__(self, category: Category) -> None:
+        self._category = category
+        self._rows: dict[str, list[Row]] = {}
+        #: The line that first said it, by the hash of its essence; 0 = the category.
+        self._seen: dict[bytes, int] = {}
+        self.counts: Counter[str] = Counter()
+        self.sizes = Counter({True: 0, False: 0})
+        #: Of the JSONL that a version would be frozen as.
+        self.bytes = 0
+        rows = category.samples.order_by("pk").values_list("text", "is_positive")
+        for text, is_positive in rows.iterator(chunk_size=ROWS):
+            self._seen[_key(text)] = 0
+            self.bytes += _size(Sample(text=text, is_positive=is_positive))
+
+    def read(self, batch: list[Hashed]) -> None:
+        known = known_labels(self._category, [key for _line, key, _sample in batch])
+        for line, key, sample in batch:
+            row = self._row(line, sample, known.get(key))
+            self.counts[row.kind] += 1
+            self.keep(row)
+            if row.kind in ("new", "near_duplicate"):
+                self.sizes[sample.is_positive] += 1
+                self.bytes += _size(sample)
+
+    def keep(self, row: Row) -> None:
+        """Keep ``row`` for the page: the first ones by line."""
+        rows = self._rows.setdefault(row.kind, [])
+        if len(rows) < 2 * LISTED:
+            rows.append(row)
+
+    def rows(self, kind: str) -> list[Row]:
+        """The first rows of that kind, in the order of the file."""
+        rows = self._rows.get(kind, [])
+        return sorted(rows, key=lambda row: row.line or 0)[:LISTED]
+
+    def _row(self, line: int, sample: Sample, known: bool | None) -> Row:
+        # A page shows the beginning alone.
+        text, label = sample.text[:SHOWN], sample.is_positive
+        if known is not None and known != label:
+            message, remedy = contradiction(known)
+            return Row(
+                line=line,
+                kind="contradicts",
+                text=text,
+                is_positive=label,
+                message=message,
+                remedy=remedy,
+            )
+        if known is not None:
+            return Row(line=line, kind="known", text=text, is_positive=label)
+        where = self._seen.setdefault(_key(sample.text), line)
+        if where == line:
+            return Row(line=line, kind="new", text=text, is_positive=label)
+        place = _("line %d") % where if where else _("a sample of the category")
         return Row(
             line=line,
-            kind="contradicts",
+            kind="near_duplicate",
             text=text,
             is_positive=label,
-            message=_("The category has this text as a %(label)s sample.")
-            % {"label": _("positive") if known else _("negative")},
-            remedy=_("Delete one of the two, or give both the same label."),
+            message=_("Nearly the same as %s.") % place,
+            remedy=_(
+                "It is imported. It teaches nothing new: leave it out, or vary it."
+            ),
         )
-    if known is not None:
-        return Row(line=line, kind="known", text=text, is_positive=label)
-    where = seen.get(essence(text))
-    if where is None:
-        seen[essence(text)] = _("line %d") % line
-        return Row(line=line, kind="new", text=text, is_positive=label)
-    return Row(
-        line=line,
-        kind="near_duplicate",
-        text=text,
-        is_positive=label,
-        message=_("Nearly the same as %s.") % where,
-        remedy=_("It is imported. It teaches nothing new: leave it out, or vary it."),
-    )
 
 
-def _essences(category: Category) -> dict[str, str]:
-    """What the category's samples say, and where."""
-    texts = category.samples.order_by("pk").values_list("text", flat=True)
-    there = _("a sample of the category")
-    return {essence(text): there for text in texts.iterator(chunk_size=CHUNK)}
+def _key(text: str) -> bytes:
+    """What near-duplicates share, in 16 bytes: there may be very many."""
+    said = essence(text[:MAX_CHARS]).encode("utf-8", "surrogatepass")
+    return blake2b(said, digest_size=16).digest()
 
 
-def _size(category: Category, new: list[Sample]) -> int:
-    """Bytes of the JSONL that a version would be frozen as."""
-    size = len(write_jsonl(new))
-    rows = category.samples.values_list("text", "is_positive")
-    for text, is_positive in rows.iterator(chunk_size=CHUNK):
-        size += len(write_jsonl([Sample(text=text, is_positive=is_positive)]))
-    return size
+def _size(sample: Sample) -> int:
+    return len(write_jsonl([sample]))
 
 
 def _demands(positives: int, negatives: int, size: int) -> dict[str, tuple[str, ...]]:
