@@ -89,6 +89,8 @@ def _answer(admin: SafetyAdmin[Category], request: HttpRequest) -> Response:
         # Whatever the bundle calls itself; a good name has none of these.
         name=show_controls(plan.name),
         definition=show_controls(plan.definition),
+        provider=show_controls(plan.provider),
+        problems=[show_controls(problem) for problem in plan.problems],
         versions=[_shown(version) for version in plan.versions],
         **({} if plan.problems else carry(data, salt=SALT, **chosen)),
     )

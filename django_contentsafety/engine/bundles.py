@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any, NoReturn
 
+from .cards import Card
 from .containers import MAX_BYTES, pack, unpack
 from .errors import BundleError
-from .evaluation import Card
 from .samples import parse_jsonl
 from .shapes import hold, read_json
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import MISSING, Field, fields, is_dataclass
 from math import isfinite
 from types import NoneType, UnionType
-from typing import Any, NoReturn, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 from .errors import BundleError
 
@@ -65,8 +65,10 @@ def hold(value: Any, kind: Any, where: str, *, partly: bool = False) -> None:
         _hold_object(value, kind, where, partly)
         return
     origin, arguments = get_origin(kind), get_args(kind)
-    if kind is Any:
+    if kind is Any or (origin is Literal and value in arguments):
         return
+    if origin is Literal:
+        _refuse(where, "It is not what belongs here.")
     if isinstance(kind, UnionType) or str(origin) == "typing.Union":
         plain = [option for option in arguments if option is not NoneType]
         if value is None and len(plain) < len(arguments):

@@ -24,7 +24,7 @@ from ..models import Category, LogEntry, Sample
 Data = bytes | Iterable[bytes]
 
 #: Samples of one file: what is remembered of each is what bounds the memory.
-MAX_SAMPLES = 50_000
+MAX_SAMPLES = 40_000
 #: Characters that are held at once, or one text.
 BATCH_CHARS = 500_000
 #: Rows of one INSERT and one IN list: below SQLite's limit of variables.
@@ -76,8 +76,9 @@ def import_samples(
     """Add the samples of a file (JSONL, CSV or plain lines), in one transaction.
 
     ``is_positive`` is the label of plain lines. Raise SamplesRefused, with nothing
-    stored, where any line can't be taken, but for one that repeats another; with ``skip`` those lines are left out, and
-    it is raised only where none is left. The file is read twice and never held whole.
+    stored, where any line can't be taken, but for one that repeats another; with
+    ``skip`` those lines are left out, and it is raised only where none is left. The
+    file is read twice and never held whole.
     """
     taken = 0
 

@@ -1,4 +1,4 @@
-"""The largest uploads take no more than 20 MB, in a process of their own."""
+"""The largest uploads, previewed and confirmed, take no more than 20 MB of memory."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def long_lines() -> Iterator[bytes]:
 
 
 def nested_lines() -> Iterator[bytes]:
-    """What JSON makes the most of."""
-    for _ in range(19):
-        yield b'{"text": "a", "n": [' + b"{}," * 333_000 + b"{}]}\n"
+    """What JSON makes the most of, just below the bound."""
+    for _ in range(40):
+        yield b'{"text": "a", "n": [' + b"{}," * 145_000 + b"{}]}\n"
 
 
 def wide_table() -> Iterator[bytes]:
@@ -81,6 +81,10 @@ FILES: dict[str, Callable[[], Iterator[bytes]]] = {
 }
 
 
+#: Those that hold no sample at all.
+JUNK = {"wide_table", "problems"}
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_the_largest_uploads(
     name: str,
@@ -94,7 +98,8 @@ def test_the_largest_uploads(
         body.write(
             f"--{BOUNDARY}\r\nContent-Disposition: form-data; "
             f'name="csrfmiddlewaretoken"\r\n\r\n{CSRF}\r\n--{BOUNDARY}\r\n'
-            'Content-Disposition: form-data; name="file"; filename="f.jsonl"\r\n\r\n'.encode()
+            'Content-Disposition: form-data; name="file"; filename="f.jsonl"\r\n'
+            "\r\n".encode()
         )
         size = 0
         for chunk in FILES[name]():
@@ -122,7 +127,7 @@ def test_the_largest_uploads(
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert (found["status"], found["previewed"]) == (200, True)
-    print(name, found["bytes"])
+    assert found["statuses"] == [200, 302]
     assert found["bytes"] <= MOST
-    assert not Sample.objects.exists()
+    # Confirmed with what has a problem left out; the files of junk hold nothing else.
+    assert Sample.objects.exists() == (name not in JUNK)

@@ -1,15 +1,17 @@
 """A program: one upload through the whole of Django, and how much memory it took.
 
-``python -m tests.admin.upload_memory PAGE SESSION BODY BOUNDARY CONFIRM``: PAGE is
-posted the multipart body in the file BODY, as a web server hands it on: from a stream.
-Prints JSON: the answer's status, and by how many bytes the peak of resident memory
-(VmHWM) rose over that of a small upload before it.
+``python -m tests.admin.upload_memory PAGE SESSION BODY BOUNDARY``: PAGE is
+posted the multipart body in the file BODY, as a web server hands it on: from a stream;
+then the preview that came of it is confirmed. Prints JSON: the two statuses, and by how
+many bytes the peak of resident memory (VmHWM) rose over that of a small upload before.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import re
+import shutil
 import sys
 from pathlib import Path
 from typing import IO, Any
@@ -68,16 +70,29 @@ def main() -> None:
     )
     assert status == 200, status
     before = peak()
-    with Path(path).open("rb") as body:
-        status, words = call(
-            handler, page, session, body, Path(path).stat().st_size, boundary
-        )
-    found = {
-        "status": status,
-        "bytes": peak() - before,
-        "previewed": b"cs-preview" in words,
-    }
-    print(json.dumps(found))
+    statuses, words, file = [], b"", path
+    for _step in ("preview", "confirm"):
+        with Path(file).open("rb") as body:
+            size = Path(file).stat().st_size
+            status, words = call(handler, page, session, body, size, boundary)
+        statuses.append(status)
+        file = confirmation(path, boundary, words)
+    sys.stdout.write(json.dumps({"statuses": statuses, "bytes": peak() - before}))
+
+
+def confirmation(path: str, boundary: str, page: bytes) -> str:
+    """A file with the same body and, before it, the token of the preview."""
+    found = re.search(rb'name="token" value="([^"]+)"', page)
+    token = found[1].decode() if found else "none"
+    confirmed = f"{path}.confirmed"
+    with Path(confirmed).open("wb") as target, Path(path).open("rb") as body:
+        for name, value in (("token", token), ("skip", "on")):
+            target.write(
+                f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"'
+                f"\r\n\r\n{value}\r\n".encode()
+            )
+        shutil.copyfileobj(body, target)
+    return confirmed
 
 
 if __name__ == "__main__":
