@@ -302,6 +302,17 @@ def test_a_failed_build_says_why_and_exits_with_1(
     assert "scam v1: failed. Too vague." in refused("build", "scam")
 
 
+@pytest.mark.parametrize(
+    "card",
+    [[], {"metrics": "x"}, {"metrics": {"f1": "x"}, "curve": [{}], "warnings": 5}],
+)
+def test_a_card_of_another_shape_is_no_crash(ready: Category, card: Any) -> None:
+    CategoryVersion.objects.update(card=card)
+    assert "v1  ready" in run("status", "scam")
+    assert "no evaluation card" in refused("card", "scam")
+    assert "no evaluation card" in refused("evaluate", "scam", "--threshold", "0.2")
+
+
 # A build elsewhere
 
 

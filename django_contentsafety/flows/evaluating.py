@@ -9,9 +9,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from ..engine.evaluation import evaluate
+from ..engine.evaluation import CurvePoint, evaluate
 from ..engine.samples import parse_jsonl, text_hash
 from ..engine.samples_csv import parse_samples
+from ..engine.stored_cards import METRICS, read_card
 from ..exceptions import ProviderError, RateLimited, RefusedError
 from ..models import CategoryVersion
 from ..providers import CustomCategory, Provider, providers
@@ -24,8 +25,6 @@ from .plans import reference
 CHUNK = 200
 #: Seconds to wait for a provider's quota before giving up.
 PATIENCE = 120.0
-#: What `evaluate` can be held to.
-METRICS = ("precision", "recall", "f1", "roc_auc", "average_precision")
 
 Progress = Callable[[str, float], None]
 
@@ -111,22 +110,28 @@ def evaluate_card(
 
     Raise RefusedError where the version has no card, or no curve to look it up in.
     """
-    card = version.card if isinstance(version.card, dict) else {}
-    metrics = card.get("metrics")
-    if not isinstance(metrics, dict):
+    card = read_card(version.card)
+    if not card:
         raise RefusedError(
             _("%s has no evaluation card: give it labeled samples to answer.") % version
         )
-    metrics = dict(metrics)
+    metrics: dict[str, Any] = {"threshold": card.threshold}
+    if card.counts is not None:
+        metrics |= _counts(card.counts)
+    metrics |= dict.fromkeys(METRICS)
+    for name, measured in card.metrics.items():
+        span = measured.interval
+        metrics[name] = measured.value
+        metrics[f"{name}_interval"] = asdict(span) if span else None
     if threshold is not None:
-        wanted, points = threshold, card.get("curve") or []
-        if not points:
+        wanted = threshold
+        if not card.curve:
             raise RefusedError(_("The card of %s has no curve.") % version)
-        point = min(points, key=lambda point: abs(point["threshold"] - wanted))
+        point = min(card.curve, key=lambda point: abs(point.threshold - wanted))
         metrics |= _at(point)
     return Evaluation(
         source="card",
-        threshold=metrics.get("threshold"),
+        threshold=metrics["threshold"],
         metrics=metrics,
         positives=version.positive_count,
         negatives=version.negative_count,
@@ -201,18 +206,24 @@ def _scores(verdicts: Sequence[Verdict], name: str) -> tuple[list[float], bool]:
 
 
 def _card_threshold(version: CategoryVersion) -> float:
-    card = version.card if isinstance(version.card, dict) else {}
-    metrics = card.get("metrics")
-    value = metrics.get("threshold") if isinstance(metrics, dict) else None
-    return float(value) if isinstance(value, int | float) else 0.5
+    threshold = read_card(version.card).threshold
+    return 0.5 if threshold is None else threshold
 
 
-def _at(point: dict[str, Any]) -> dict[str, Any]:
+def _counts(point: CurvePoint) -> dict[str, int]:
+    return {k: v for k, v in asdict(point).items() if k != "threshold"}
+
+
+def _at(point: CurvePoint) -> dict[str, Any]:
     """The metrics of a threshold by its counts; the areas are the same at each."""
     labels = [True, True, False, False]
     scores = [1.0, 0.0, 1.0, 0.0]
-    names = ("true_positives", "false_negatives", "false_positives", "true_negatives")
-    counts = [point[name] for name in names]
+    counts = [
+        point.true_positives,
+        point.false_negatives,
+        point.false_positives,
+        point.true_negatives,
+    ]
     measured = asdict(
         evaluate(
             [label for label, n in zip(labels, counts, strict=True) for _ in range(n)],
@@ -222,4 +233,4 @@ def _at(point: dict[str, Any]) -> dict[str, Any]:
     )
     areas = ("roc_auc", "average_precision")
     kept = {k: v for k, v in measured.items() if not k.startswith(areas)}
-    return kept | {"threshold": point["threshold"]}
+    return kept | {"threshold": point.threshold}

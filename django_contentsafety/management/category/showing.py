@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db.models import Count, F, Q
 
-from ...models import BuildJob, Category, CategoryVersion
+from ...engine.stored_cards import read_card
+from ...models import BuildJob, Category
 from .finding import active_or_newest, find_category
 from .telling import Report, Voice, bar
 
@@ -69,7 +70,9 @@ def show_status(options: dict[str, Any], voice: Voice) -> Report:
                 "status": version.status,
                 "positives": version.positive_count,
                 "negatives": version.negative_count,
-                "f1": _metrics(version).get("f1"),
+                "f1": measured.value
+                if (measured := read_card(version.card).metrics.get("f1"))
+                else None,
             }
             for version in versions
         ],
@@ -95,40 +98,28 @@ def show_status(options: dict[str, Any], voice: Voice) -> Report:
 
 def show_card(options: dict[str, Any], voice: Voice) -> Report:
     version = active_or_newest(find_category(options["name"]), options["version"])
-    metrics = _metrics(version)
-    if not metrics:
+    card = read_card(version.card)
+    if not card:
         raise CommandError(
             f"{version} has no evaluation card: it is {version.get_status_display()}."
         )
-    card: dict[str, Any] = version.card or {}
-    voice.say(f"{version}  {card.get('method', '')}")
-    for name, words in METRICS.items():
-        value = metrics.get(name)
-        if not isinstance(value, int | float):
-            continue
-        interval = metrics.get(f"{name}_interval")
-        span = (
-            f"{interval['low']:.2f}–{interval['high']:.2f}"
-            if isinstance(interval, dict)
-            else ""
-        )
-        voice.say(f"  {name:<18}{bar(value)} {value:.2f}  {span:<10} {words}")
-    counts = [
-        metrics.get(name)
-        for name in (
-            "true_positives",
-            "false_negatives",
-            "false_positives",
-            "true_negatives",
-        )
-    ]
-    if None not in counts:
+    voice.say(f"{version}  {card.method}")
+    for name, measured in card.metrics.items():
+        value, interval = measured.value, measured.interval
+        span = f"{interval.low:.2f}–{interval.high:.2f}" if interval else ""
+        voice.say(f"  {name:<18}{bar(value)} {value:.2f}  {span:<10} {METRICS[name]}")
+    if (point := card.counts) is not None:
         voice.say(
-            "  at {:.2f}: {} found, {} missed, {} false alarms, {} let pass".format(
-                metrics.get("threshold") or 0.5, *counts
-            )
+            f"  at {card.threshold or 0.5:.2f}: {point.true_positives} found, "
+            f"{point.false_negatives} missed, {point.false_positives} false alarms, "
+            f"{point.true_negatives} let pass"
         )
-    for warning in card.get("warnings") or []:
+    if (ordinary := card.unrelated) is not None:
+        voice.say(
+            f"  ordinary texts: {ordinary.false_positives} of {ordinary.count} "
+            "raised a false alarm"
+        )
+    for warning in card.warnings:
         voice.say(f"  ! {warning}")
     return {
         "name": version.category.name,
@@ -148,9 +139,3 @@ def _build(job: BuildJob) -> Report:
         "provider_says": job.raw_status,
         "error": job.error_message,
     }
-
-
-def _metrics(version: CategoryVersion) -> dict[str, Any]:
-    card = version.card if isinstance(version.card, dict) else {}
-    metrics = card.get("metrics")
-    return metrics if isinstance(metrics, dict) else {}

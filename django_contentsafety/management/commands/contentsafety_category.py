@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from ...engine.errors import EngineError
+from ...engine.stored_cards import METRICS
 from ...exceptions import InvalidProvider, InvalidTransition, RefusedError
-from ...flows.evaluating import METRICS
 from ..category import building, judging, showing, steps
 from ..category.finding import find_actor
 from ..category.telling import Report, Voice
