@@ -129,12 +129,74 @@ class UploadForm(forms.Form):
         return _("pasted lines"), data, Sample.Source.PASTE
 
 
+class EarlierForm(forms.Form):
+    """Which texts a change concerns (DESIGN §5); only what is ``offered`` is taken."""
+
+    texts = forms.ChoiceField(
+        label=gettext_lazy("Which texts"),
+        choices=[("new", ""), *BulkRound.Kind.choices],
+        initial="new",
+        required=False,
+    )
+    days = forms.TypedChoiceField(
+        label=gettext_lazy("Decided"),
+        choices=[
+            ("1", gettext_lazy("in the last day")),
+            ("7", gettext_lazy("in the last 7 days")),
+            ("30", gettext_lazy("in the last 30 days")),
+            ("90", gettext_lazy("in the last 90 days")),
+            ("", gettext_lazy("whenever")),
+        ],
+        initial="7",
+        required=False,
+        coerce=int,
+        empty_value=None,
+    )
+
+    def __init__(self, *args: Any, offered: Collection[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.offered = offered
+
+    def clean_texts(self) -> str:
+        texts: str = self.cleaned_data["texts"] or "new"
+        if texts != "new" and texts not in self.offered:
+            raise forms.ValidationError(_("That is not possible here (any more)."))
+        return texts
+
+
+class ReasonForm(forms.Form):
+    """Why somebody does it, for the log."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        required=False,
+        max_length=LogEntry.MAX_REASON,
+        widget=forms.TextInput(attrs={"size": 60}),
+        help_text=gettext_lazy("For the log, for good; at most 200 characters."),
+    )
+
+
+class TryForm(forms.Form):
+    """A text to try, and whether it may cost something."""
+
+    text = forms.CharField(
+        label=gettext_lazy("Text"),
+        strip=False,
+        max_length=MAX_CHARS,
+        widget=forms.Textarea(attrs={"rows": 6, "cols": 80}),
+        error_messages={"required": gettext_lazy("Write a text first.")},
+    )
+    remote = forms.BooleanField(
+        label=gettext_lazy("Ask providers on the network too"), required=False
+    )
+
+
 class BundleForm(forms.Form):
     """A category from another site, and what it is called here."""
 
     file = forms.FileField(
         label=gettext_lazy("File"),
-        help_text=gettext_lazy("What “Export” made, at most 50 MB."),
+        help_text=gettext_lazy("What “Export category” made, at most 50 MB."),
         widget=forms.FileInput(attrs={"accept": ".zip"}),
     )
     name = forms.CharField(

@@ -190,8 +190,6 @@ def test_every_step_has_a_case() -> None:
 def test_each_answers_in_json_with_these_keys(
     step: str, ready: Category, samples: Path, tmp_path: Path
 ) -> None:
-    if step in ("retire", "delete"):
-        pytest.importorskip("django_contentsafety.flows.removing")
     words, keys = STEPS[step]
     if step == "build":
         run("freeze", "scam")
@@ -213,8 +211,6 @@ def test_a_name_nobody_knows_offers_near_ones(step: str, samples: Path) -> None:
     }.get(step, (step, "crypto-scan"))
     if words is None:
         return
-    if step in ("retire", "delete"):
-        pytest.importorskip("django_contentsafety.flows.removing")
     assert "no category 'crypto-scan'. There is: crypto-scam." in refused(*words)
 
 
@@ -314,6 +310,17 @@ def test_a_card_of_another_shape_is_no_crash(ready: Category, card: Any) -> None
 
 
 # A build elsewhere
+
+
+def test_below_the_bar_it_takes_a_reason(ready: Category, settings: Any) -> None:
+    settings.CONTENTSAFETY_ACTIVATION_BAR = {"precision_low": 1.0}
+    run("freeze", "scam")
+    run("build", "scam")
+    assert "falls short of the bar" in refused("activate", "scam")
+    shown = run("activate", "scam", "--override", "The old one is worse.")
+    assert "scam v2 answers" in shown
+    entry = LogEntry.objects.filter(event="activated").latest("pk")
+    assert entry.reason == "The old one is worse."
 
 
 @pytest.fixture

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _, gettext_lazy
 
@@ -23,10 +28,12 @@ if TYPE_CHECKING:
     from .base import SafetyAdmin
 
 SALT = "contentsafety.bundle"
+#: What the import page answers to.
+METHODS = ["GET", "HEAD", "POST"]
 
 EXPORT = Tool(
     name="export",
-    label=gettext_lazy("Export"),
+    label=gettext_lazy("Export category"),
     # The file holds the text of every sample.
     permission="contentsafety.view_sample_text",
 )
@@ -44,6 +51,8 @@ def import_path(admin: SafetyAdmin[Category]) -> URLPattern:
     def view(request: HttpRequest) -> Any:
         if not _may_import(admin, request):
             raise PermissionDenied
+        if request.method not in METHODS:
+            return HttpResponseNotAllowed(METHODS)
         return _answer(admin, request)
 
     return path(

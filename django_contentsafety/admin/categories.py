@@ -20,7 +20,8 @@ from ..flows import build
 from ..flows.exporting import export_live
 from ..forms import CategoryForm, policies_naming, suggestions
 from ..models import BuildJob, Category, CategoryVersion, Sample
-from . import bundles, uploads
+from . import bundles, trying, uploads
+from .activating import roll_back_button
 from .base import Response, SafetyAdmin, Tool, actor
 from .display import badge
 from .exports import download
@@ -52,6 +53,19 @@ class CategoryAdmin(SafetyAdmin[Category]):
             name="freeze",
             label=gettext_lazy("Freeze version"),
             permission=BUILD,
+        ),
+        Tool(
+            name="try_it",
+            label=gettext_lazy("Try it"),
+            permission="contentsafety.try_category",
+            post_only=False,
+        ),
+        Tool(
+            name="export_samples",
+            label=gettext_lazy("Export samples"),
+            permission=READ,
+            post_only=False,
+            read_only=True,
         ),
         bundles.EXPORT,
     )

@@ -174,7 +174,7 @@ def _manifest(files: dict[str, bytes]) -> dict[str, Any]:
     if MANIFEST not in files:
         raise BundleError(
             "The zip holds no bundle.json, so it is no bundle.",
-            remedy="Choose what “Export” made.",
+            remedy="Choose what “Export category” made.",
             code="not_bundle",
         )
     manifest = read_json(files[MANIFEST], MANIFEST)
@@ -182,7 +182,7 @@ def _manifest(files: dict[str, bytes]) -> dict[str, Any]:
         raise BundleError(
             "It is not a category of django-contentsafety.",
             where=MANIFEST,
-            remedy="Choose what “Export” made.",
+            remedy="Choose what “Export category” made.",
             code="not_bundle",
         )
     found = manifest.get("format_version")

@@ -102,7 +102,8 @@ def _check_end(data: bytes) -> None:
     if data[:2] != b"PK":
         raise BundleError(
             "The file is no zip.",
-            remedy="Choose what “Export” made; samples are uploaded to a category.",
+            remedy="Choose what “Export category” made; samples are uploaded to a "
+            "category.",
             code="not_zip",
         )
     if len(data) < _END.size or data[-_END.size :][:4] != _END_MAGIC:

@@ -101,25 +101,27 @@ CASES: dict[str, Case] = {
         needs=["view_category", "build_category"],
         get=302,
     ),
-    "category_export": (
-        lambda category: category,
-        ["view_category", "view_sample_text"],
-        {},
-    ),
-    "category_import": (
-        lambda category: None,
-        ["add_category", "add_sample"],
-        {"token": "stale"},
-    ),
-    "categoryversion_build": (
-        lambda category: make_version(category, ready=False),
-        ["view_categoryversion", "build_category"],
-        {},
+    "category_try_it": Case(
+        make=lambda category: category,
+        needs=["view_category", "try_category"],
+        data={"text": "hello"},
+        post=200,
     ),
     "category_export_samples": Case(
         make=lambda category: category,
         needs=["view_category", "view_sample_text"],
         post=405,
+    ),
+    "category_export": Case(
+        make=lambda category: category,
+        needs=["view_category", "view_sample_text"],
+        get=302,
+        post=200,
+    ),
+    "category_import": Case(
+        make=lambda category: None,
+        needs=["add_category", "add_sample"],
+        data={"token": "stale"},
     ),
     "categoryversion_build": Case(
         make=lambda category: make_version(category, ready=False),
@@ -181,18 +183,6 @@ CASES: dict[str, Case] = {
         get=302,
     ),
 }
-
-
-#: Pages about no row; the button stands on the list.
-LISTS = {"category_import": "category_changelist"}
-#: What answers with a file.
-FILES = {"category_export"}
-
-
-def address_of(name: str, obj: Any) -> str:
-    return reverse(
-        f"admin:contentsafety_{name}", args=[] if name in LISTS else [obj.pk]
-    )
 
 
 def our_urls() -> list[str]:
@@ -261,9 +251,10 @@ def test_every_url_of_ours_has_a_case() -> None:
 def test_permissions(
     name: str, staff: Callable[..., Client], category: Category
 ) -> None:
-    make, needed, data = CASES[name]
-    obj = make(category)
-    address = address_of(name, obj)
+    case = CASES[name]
+    obj = case.make(category)
+    address = case.address(name, obj)
+    before = everything()
 
     visitor = User.objects.create_user("visitor", password="x")
     logged_in = Client()
@@ -284,38 +275,101 @@ def test_permissions(
         assert set(statuses(rich, address, case.data).values()) == {403}
     assert everything() == before
 
-    allowed = staff(*needed)
-    assert allowed.get(address).status_code in (200, 302)
-    response = allowed.post(address, data)
-    if name in FILES:
-        assert response["Content-Disposition"].startswith("attachment")
-        return
-    assert response.status_code == 302
-    assert response["Location"].endswith(address if name in LISTS else "/change/")
-    assert allowed.get(response["Location"]).status_code == 200
+    allowed = staff(*case.needs)
+    for method in METHODS:
+        if method == "post":
+            continue
+        expected = case.get if method in ("get", "head") else 405
+        response = getattr(allowed, method)(address)
+        assert response.status_code == expected, method
+        assert everything() == before, f"{method} has changed something"
+    response = allowed.post(address, case.data)
+    assert response.status_code == case.post
+    if case.post == 302:
+        assert response["Location"] in (case.page(name, obj), address)
+        assert allowed.get(response["Location"]).status_code == 200
+
+
+def ours(codenames: list[str]) -> list[str]:
+    mine = Permission.objects.filter(content_type__app_label="contentsafety")
+    return [c for c in mine.values_list("codename", flat=True) if c in codenames]
+
+
+@pytest.mark.parametrize(
+    ("model", "page"),
+    our_pages(),
+    ids=lambda value: value if isinstance(value, str) else value._meta.model_name,
+)
+def test_permissions_of_djangos_pages(
+    model: Any, page: str, staff: Callable[..., Client], category: Category
+) -> None:
+    obj = ROWS[model](category)
+    args = [] if page in ("changelist", "add") else [obj.pk]
+    address = reverse(f"admin:contentsafety_{model._meta.model_name}_{page}", args=args)
+    options = needed_for(model, page)
+    before = everything()
+    assert Client().get(address).status_code == 302
+    view = f"view_{model._meta.model_name}"
+    opens = {codename for option in options for codename in option}
+    every = set(ours([p.codename for p in Permission.objects.all()]))
+    poor = staff(*(every - opens))
+    assert poor.get(address).status_code == 403
+    assert poor.post(address, {"post": "yes"}).status_code == 403
+    assert everything() == before
+    for option in options:
+        client = staff(*option)
+        assert client.get(address).status_code == 200
+        for method in SAFE:
+            assert getattr(client, method)(address).status_code in (200, 405)
+        assert everything() == before
+    if page in ("changelist", "change", "history"):
+        # Who may only look changes nothing, whatever is sent.
+        client = staff(view)
+        for method in ("post", "put", "patch", "delete"):
+            data = {"post": "yes", "action": "delete_selected", "_selected_action": 1}
+            answered = getattr(client, method)(
+                address, data if method == "post" else {}
+            )
+            assert answered.status_code < 500
+        assert everything() == before
+
+
+ROWS: dict[Any, Callable[[Category], Any]] = {
+    Blocklist: lambda category: Blocklist.objects.create(name="b"),
+    BuildJob: lambda category: make_job(category, "queued"),
+    Category: lambda category: category,
+    CategoryVersion: make_version,
+    LogEntry: lambda category: LogEntry.objects.create(event="e"),
+    ModerationResult: lambda category: ModerationResult.objects.create(
+        model="testapp.comment",
+        object_key="1",
+        policy="comments",
+        state_id=1,
+        generation=1,
+        round=0,
+        source="default",
+    ),
+    ModerationState: lambda category: a_state(),
+    Policy: comments,
+    Sample: lambda category: Sample.objects.create(category=category, text="text"),
+}
 
 
 @pytest.mark.parametrize("name", our_urls())
 def test_a_button_is_hidden_without_its_permission(
     name: str, staff: Callable[..., Client], category: Category
 ) -> None:
-    make, needed, _data = CASES[name]
-    obj = make(category)
-    address = address_of(name, obj)
-    if name in LISTS:
-        change = reverse(f"admin:contentsafety_{LISTS[name]}")
-        view = f"view_{name.split('_')[0]}"
-    else:
-        opts = obj._meta
-        change = reverse(f"admin:contentsafety_{opts.model_name}_change", args=[obj.pk])
-        view = f"view_{opts.model_name}"
-    if needed != [view]:  # Who sees the page may compare it.
-        assert address not in staff(view).get(change).content.decode()
-    if name != "policy_shadow":  # It is in shadow.
-        assert address in staff(view, *needed).get(change).content.decode()
+    case = CASES[name]
+    obj = case.make(category)
+    address, page = case.address(name, obj), case.page(name, obj)
+    view = f"view_{name.partition('_')[0]}"
+    if case.needs != [view]:
+        assert address not in staff(view).get(page).content.decode()
+    if case.button and name != "policy_shadow":  # It is in shadow.
+        assert address in staff(view, *case.needs).get(page).content.decode()
 
 
-@pytest.mark.parametrize("name", sorted(set(our_urls()) - set(LISTS)))
+@pytest.mark.parametrize("name", our_urls())
 def test_what_is_not_there(name: str, root: Client) -> None:
     if CASES[name].make(Category.objects.create(name="c", definition="d")) is None:
         return
@@ -331,8 +385,22 @@ def test_a_post_needs_its_token(name: str, superuser: Any, category: Category) -
     obj = case.make(category)
     client = Client(enforce_csrf_checks=True)
     client.force_login(superuser)
-    address = address_of(name, obj)
-    assert client.post(address, data).status_code == 403
+    address = case.address(name, obj)
+    assert client.post(address, case.data).status_code == 403
+
+
+def test_the_roles_of_the_documentation_have_just_what_they_say() -> None:
+    """docs/howto/roles.md names permissions that exist, and leaves none of ours out."""
+    text = (ROOT / "docs/howto/roles.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:view|add|change|delete)_\w+|\w+_\w+)`", text))
+    known = set(ours([p.codename for p in Permission.objects.all()]))
+    own = {
+        codename
+        for model in django_apps.get_app_config("contentsafety").get_models()
+        for codename, _words in model._meta.permissions
+    }
+    assert named <= known
+    assert own <= named
 
 
 # The texts of samples

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from hashlib import sha256
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from django.core.management.base import CommandError
 from django.db import router, transaction
 
 from ...engine.containers import MAX_BYTES
-from ...flows import build, bundling, previewing
+from ...flows import build, bundling, previewing, removing
+from ...flows.activating import previous_version
 from ...forms import MAX_UPLOAD, CategoryForm
 from ...models import Category, CategoryVersion, LogEntry
 from .finding import find_category, find_version, read_file
@@ -108,7 +108,7 @@ def rollback(options: Options, voice: Voice) -> Report:
     if options["version"] is not None:
         version = find_version(category, options["version"], (), "ready")
     else:
-        before = _previous(category)
+        before = previous_version(category)
         if before is None:
             raise CommandError(
                 f"No version of {category} was active before: say --version N."
@@ -218,29 +218,17 @@ def _import_bundle(data: bytes, options: Options, voice: Voice) -> Report:
 
 def _activate(version: CategoryVersion, options: Options, voice: Voice) -> Report:
     before = version.category.active_version
-    build.activate(version, by=options["actor"])
+    build.activate(
+        version,
+        by=options["actor"],
+        reason=options["reason"],
+        override_reason=options["override"],
+    )
     voice.say(f"{version} answers from now on.")
     return describe(version) | {"before": before.number if before else None}
 
 
-def _previous(category: Category) -> CategoryVersion | None:
-    """Who answered before the active version, by the log."""
-    active = category.active_version
-    if active is None:
-        return None
-    entries = LogEntry.objects.filter(
-        event="activated", subject=category.name, to_value=f"v{active.number}"
-    )
-    was = entries.order_by("-pk").values_list("from_value", flat=True).first()
-    if not was:
-        return None
-    versions = category.versions.filter(number=int(was[1:]), status=Status.READY)
-    return versions.select_related("category").first()
-
-
 def _remove(name: str, done: str, options: Options, voice: Voice) -> Report:
-    removing = import_module("django_contentsafety.flows.removing")
-
     version = find_version(
         find_category(options["name"]), options["version"], (), "named"
     )

@@ -75,7 +75,14 @@ class Command(BaseCommand):
             ("activate", steps.activate, "Let a version answer.", "the newest ready"),
             ("rollback", steps.rollback, "Let the former one answer.", "the former"),
         ):
-            versioned(name, act, words, default)
+            added = versioned(name, act, words, default)
+            added.add_argument("--reason", default="", help="Why, for the log.")
+            added.add_argument(
+                "--override",
+                default="",
+                metavar="REASON",
+                help="Activate it below the bar too, and why.",
+            )
         for name, act, words in (
             ("retire", steps.retire, "Let nobody activate a version any more."),
             ("delete", steps.delete, "Delete a version, the provider's copy too."),
