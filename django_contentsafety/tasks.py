@@ -20,7 +20,7 @@ from django.db import connections, transaction
 
 from .conf import settings
 from .exceptions import TaskFailed, describe
-from .flows import build, upkeep
+from .flows import build, removing, upkeep
 from .flows.moderate import drain
 from .flows.plans import load_plans
 from .http import within
@@ -93,6 +93,13 @@ def advance_build_task(job_pk: int) -> None:
     build.advance(job_pk)
 
 
+@shared_task(name="contentsafety.advance_removal", ignore_result=True)
+@_briefly
+def advance_removal_task(version_pk: int) -> None:
+    """Take the deletion of one version as far as it goes."""
+    removing.advance(version_pk)
+
+
 def wake_mode() -> Mode:
     """``CONTENTSAFETY_WAKE``, or what the host's Celery app implies."""
     if settings.WAKE is not None:
@@ -145,12 +152,22 @@ def wake(using: str, hints: Sequence[int] = ()) -> None:
 
 def wake_build(job_pk: int) -> None:
     """Ask that a build be advanced; inline, it runs here and now. Never raises."""
+    _wake_step(build.advance, advance_build_task, job_pk, key=f"build {job_pk}")
+
+
+def wake_removal(version_pk: int) -> None:
+    """Ask that a deletion be gone on with; inline, here and now. Never raises."""
+    key = f"removal {version_pk}"
+    _wake_step(removing.advance, advance_removal_task, version_pk, key=key)
+
+
+def _wake_step(step: Callable[[int], bool], task: Any, pk: int, *, key: str) -> None:
     try:
         mode = wake_mode()
         if mode == "inline":
-            build.advance(job_pk)
+            step(pk)
         elif mode == "celery":
-            _send(advance_build_task, job_pk, key=f"build {job_pk}")
+            _send(task, pk, key=key)
     except Exception as error:
         logger.warning("Waking failed: %s.", describe(error), extra={"action": "wake"})
 

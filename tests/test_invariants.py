@@ -24,6 +24,7 @@ from django_contentsafety.metrics import ContentSafetyCollector
 from django_contentsafety.models import (
     BuildJob,
     Category,
+    CategoryVersion,
     Coverage,
     DbNow,
     Heartbeat,
@@ -78,6 +79,17 @@ def job(**changes: Any) -> BuildJob:
     return made
 
 
+def version(**changes: Any) -> None:
+    category = Category.objects.create(name="scam", definition="d")
+    build.import_samples(category, b'{"text": "x"}', filename="s", by="")
+    made = build.freeze(category, by="")
+    CategoryVersion.objects.filter(pk=made.pk).update(**changes)
+
+
+def deleting(since: float, due: float) -> None:
+    version(status="deleting", removal_since=ago(since), removal_due_at=ago(due))
+
+
 def breaker(**changes: Any) -> None:
     ProviderHealth.objects.create(provider="default", feature="text", **changes)
 
@@ -85,6 +97,7 @@ def breaker(**changes: Any) -> None:
 # --- What breaks each -------------------------------------------------------------
 
 SAME_AGE = {"first_pending_at": ago(300)}
+OLD = {"created_at": ago(90_000)}
 Break = Callable[[str], Any]
 #: What breaks a promise, and the number it then says.
 BREAKS: list[tuple[str, Break, float]] = [
@@ -101,9 +114,12 @@ BREAKS: list[tuple[str, Break, float]] = [
     # It is asked again with the next text: seconds ago is as good as now.
     ("open_breakers", lambda u: breaker(state="open", open_until=ago(30)), 1),
     ("builds", lambda u: job(status="needs_attention"), 1),
-    ("builds", lambda u: job(created_at=ago(90_000), lease_until=ago(-60)), 1),
+    ("builds", lambda u: job(**OLD, overdue_at=None, lease_until=ago(-60)), 1),
     ("builds", lambda u: job(overdue_at=ago(1), lease_until=ago(-60)), 1),
     ("builds", lambda u: job(next_poll_at=ago(300)), 1),
+    ("removals", lambda u: version(status="delete_failed"), 1),
+    ("removals", lambda u: deleting(90_000, -60), 1),
+    ("removals", lambda u: deleting(600, 300), 1),
 ]
 #: What looks like it and is none.
 HOLDS: list[tuple[str, Break, float | None]] = [
@@ -136,7 +152,11 @@ HOLDS: list[tuple[str, Break, float | None]] = [
     ("open_breakers", lambda u: breaker(state="open", open_until=ago(999)), 0),
     ("open_breakers", lambda u: breaker(state="latched", credential="former"), 0),
     ("builds", lambda u: job(), 0),
+    # Somebody tried it again yesterday.
+    ("builds", lambda u: job(**OLD, lease_until=ago(-60)), 0),
     ("builds", lambda u: job(next_poll_at=ago(300), lease_until=ago(-60)), 0),
+    ("removals", lambda u: deleting(80_000, 60), 0),
+    ("removals", lambda u: version(status="deleted"), 0),
     ("exhausted", lambda u: state(u, state="exhausted"), 1),
 ]
 
@@ -266,7 +286,7 @@ def test_the_check_is_a_table() -> None:
         ["ok", fact.database or "(site)", fact.name] for fact in invariants.survey()
     ]
     # The words stand in one column.
-    assert lines[1].index(fact("builds").words) == lines[2].index("It answers.")
+    assert lines[1].index(fact("builds").words) == lines[3].index("It answers.")
 
 
 def test_one_that_fails_is_the_exit_code() -> None:

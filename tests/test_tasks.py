@@ -285,6 +285,7 @@ def test_a_message_names_keys_and_nothing_else(using: str) -> None:
         "contentsafety.drain",
         "contentsafety.sweep",
         "contentsafety.advance_build",
+        "contentsafety.advance_removal",
     }
     assert names <= set(current_app.tasks)
 

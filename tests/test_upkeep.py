@@ -123,9 +123,9 @@ def test_a_database_that_is_down_is_left_out_and_named(
     assert beats() == {"drain", "sweep"}
 
 
-def test_draining_alone(ran: list[tuple[str, str]]) -> None:
+def test_without_a_sweep_texts_and_builds_go_on(ran: list[tuple[str, str]]) -> None:
     upkeep.tick(sweeping=False, aliases=["other"])
-    assert ran == [("other", "drain")]
+    assert ran == [("other", "drain"), ("", "builds")]
     assert beats() == set()
 
 

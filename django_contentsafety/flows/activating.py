@@ -13,7 +13,7 @@ from ..conf import settings
 from ..exceptions import RefusedError
 from ..models import Category, CategoryVersion, DbNow, LogEntry, Policy
 from ..signals import version_activated
-from .advancing import atomic
+from .entries import atomic
 
 #: What a card measures; each from 0 to 1.
 METRICS = ("precision", "recall", "f1", "roc_auc", "average_precision")

@@ -13,8 +13,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from django.db import router, transaction
+from django.db import DatabaseError
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from ..exceptions import (
@@ -22,31 +23,21 @@ from ..exceptions import (
     InvalidProvider,
     InvalidTransition,
     ProviderError,
-    RateLimited,
     describe,
 )
-from ..models import BuildJob, Category, CategoryVersion, DbNow, LogEntry
-from ..providers import BuildRequest, Provider, providers
+from ..models import BuildJob, CategoryVersion, DbNow
+from ..providers import BuildRequest, BuildState, Provider, providers
 from ..signals import build_finished
+from . import pacing
+from .entries import atomic, log
 
 logger = logging.getLogger(__name__)
 
 Status = BuildJob.Status
 Progress = Callable[[str, float], None]
 
-#: Seconds a worker may go without a sign before another takes the build over.
-LEASE_SECONDS = 120
 #: At most one progress write a second, whatever the provider reports.
 PROGRESS_SECONDS = 1.0
-
-
-def poll_delay(age: timedelta) -> timedelta:
-    """Until the next poll of a build of that age (reliability.md §7.2, B6)."""
-    if age < timedelta(minutes=5):
-        return timedelta(minutes=1)
-    if age < timedelta(hours=12):
-        return timedelta(minutes=5)
-    return timedelta(minutes=30)
 
 
 def run(job: BuildJob, *, progress: Progress | None = None) -> BuildJob:
@@ -73,15 +64,17 @@ def advance(job_pk: int, *, progress: Progress | None = None) -> bool:
         logger.info("Build %s moved on without this worker.", job.pk)
     except BuildFailed as error:
         _fail(job, error)
-    except RateLimited as error:
-        _wait(job, timedelta(seconds=error.retry_after), error.code)
     except ProviderError as error:
         if error.retryable:
-            _wait(job, timedelta(minutes=1), error.code)
+            _wait(job, error)
         else:
             _ask_for_help(job, error.code, str(error))
     except InvalidProvider as error:
         _ask_for_help(job, "config", str(error))
+    except DatabaseError as error:
+        # Ours, not the provider's: nothing is known of the build that wasn't before.
+        logger.error("Build %s waits: %s.", job.pk, describe(error))
+        _postpone(job, pacing.AFTER_DATABASE)
     except Exception as error:
         logger.error("Build %s failed: %s.", job.pk, describe(error))
         _ask_for_help(
@@ -95,9 +88,8 @@ def advance(job_pk: int, *, progress: Progress | None = None) -> bool:
 
 
 def due() -> list[int]:
-    """The builds that a worker should advance now."""
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=DbNow())
-    jobs = BuildJob.objects.filter(free, status__in=_WORKED, next_poll_at__lte=DbNow())
+    """The builds that a worker should advance now, the longest due first."""
+    jobs = BuildJob.objects.filter(_free(), next_poll_at__lte=DbNow())
     return list(jobs.order_by("next_poll_at").values_list("pk", flat=True))
 
 
@@ -112,57 +104,68 @@ def _steps(job: BuildJob, progress: Progress | None) -> None:
     if job.status in (Status.QUEUED, Status.REGISTERING):
         operation = job.operation_id or f"cs-{job.pk}-{uuid4().hex[:8]}"
         job.move(Status.REGISTERING, operation_id=operation)
-        number = provider.register(_request(job))
+        number = provider.register(_request(job, version))
         with atomic():
             # The move first: a worker that was taken over must not name the version.
             job.move(Status.REGISTERED)
             CategoryVersion.objects.filter(pk=version.pk).update(
                 provider_version=number
             )
+        version.provider_version = number
     if job.status in (Status.REGISTERED, Status.SUBMITTING):
         job.move(Status.SUBMITTING)
-        version.refresh_from_db()
-        provider.submit(_request(job), version.provider_version)
-        job.move(Status.BUILDING)
+        provider.submit(_request(job, version), version.provider_version)
+        job.move(Status.BUILDING, building_at=Coalesce(F("building_at"), DbNow()))
     report = _reporter(job, progress)
-    state = provider.poll(_request(job), version.provider_version, report)
-    words = {"raw_status": state.raw_status[:100], "poll_count": F("poll_count") + 1}
+    state = provider.poll(_request(job, version), version.provider_version, report)
+    # Whatever was wrong before is over.
+    words = {
+        "raw_status": state.raw_status[:100],
+        "poll_count": F("poll_count") + 1,
+        "error_code": "",
+        "error_message": "",
+    }
     if state.status == "succeeded":
-        with atomic():
-            job.move(Status.SUCCEEDED, progress=100, **words)
-            CategoryVersion.objects.filter(pk=version.pk).update(
-                artifact=state.artifact,
-                card=state.card,
-                ready_at=DbNow(),
-                status=CategoryVersion.Status.READY,
-            )
-            log("built", version, job.created_by, job=job.pk)
-        build_finished.send_robust(BuildJob, job=job)
+        _finish(job, version, state, words)
     elif state.status == "failed":
+        job.move(Status.BUILDING, **words)
         raise BuildFailed(state.error or state.raw_status, alias=version.provider)
     else:
-        job.move(
-            Status.BUILDING,
-            **_progress(state.phase, state.fraction),
-            **words,
+        # A word that nobody knows is kept, and polled on.
+        job.move(Status.BUILDING, **_progress(state.phase, state.fraction), **words)
+        _wait(job)
+
+
+def _finish(
+    job: BuildJob, version: CategoryVersion, state: BuildState, words: dict[str, Any]
+) -> None:
+    with atomic():
+        job.move(Status.SUCCEEDED, progress=100, **words)
+        version.move(
+            CategoryVersion.Status.READY,
+            artifact=state.artifact,
+            card=state.card,
+            ready_at=DbNow(),
         )
-        age = (
-            BuildJob.objects.annotate(age=DbNow() - F("created_at")).get(pk=job.pk).age
-        )
-        _wait(job, poll_delay(age), "")
+        log("built", version, job.created_by, job=job.pk)
+    build_finished.send_robust(BuildJob, job=job)
+
+
+def _free() -> Q:
+    """To be taken further, and nobody's."""
+    unleased = Q(lease_until__isnull=True) | Q(lease_until__lt=DbNow())
+    return unleased & Q(status__in=_WORKED)
 
 
 def _claim(job_pk: int) -> BuildJob | None:
     """Lease the job if it is due and nobody's."""
     token = uuid4().hex
-    free = Q(lease_until__isnull=True) | Q(lease_until__lt=DbNow())
-    due = BuildJob.objects.filter(
-        free, pk=job_pk, status__in=_WORKED, next_poll_at__lte=DbNow()
-    )
-    until = DbNow() + timedelta(seconds=LEASE_SECONDS)
-    if not due.update(lease_token=token, lease_until=until):
+    due = BuildJob.objects.filter(_free(), pk=job_pk, next_poll_at__lte=DbNow())
+    if not due.update(lease_token=token, lease_until=DbNow() + pacing.LEASE):
         return None
-    return BuildJob.objects.select_related("version__category").get(pk=job_pk)
+    # By the token: it may have been canceled since.
+    mine = BuildJob.objects.select_related("version__category")
+    return mine.filter(pk=job_pk, lease_token=token).first()
 
 
 def _reporter(job: BuildJob, progress: Progress | None) -> Progress:
@@ -177,7 +180,7 @@ def _reporter(job: BuildJob, progress: Progress | None) -> Progress:
             job.move(
                 Status.BUILDING,
                 **_progress(phase, fraction),
-                lease_until=DbNow() + timedelta(seconds=LEASE_SECONDS),
+                lease_until=DbNow() + pacing.LEASE,
             )
 
     return report
@@ -191,8 +194,7 @@ def _progress(phase: str, fraction: float) -> dict[str, Any]:
     }
 
 
-def _request(job: BuildJob) -> BuildRequest:
-    version = job.version
+def _request(job: BuildJob, version: CategoryVersion) -> BuildRequest:
     return BuildRequest(
         name=version.category.name,
         version=version.number,
@@ -203,59 +205,55 @@ def _request(job: BuildJob) -> BuildRequest:
 
 
 def _release(job: BuildJob) -> None:
-    BuildJob.objects.filter(pk=job.pk, lease_token=job.lease_token).update(
-        lease_token="", lease_until=None
+    _mine(job).update(lease_token="", lease_until=None)
+
+
+def _wait(job: BuildJob, error: ProviderError | None = None) -> None:
+    """Until the next poll; for ever only until a person has to look."""
+    times = BuildJob.objects.values_list("created_at", "overdue_at", DbNow())
+    began, overdue, now = times.get(pk=job.pk)
+    if now >= (overdue or began + pacing.OVERDUE) + pacing.GIVE_UP:
+        message = _("It has had no end for three days.")
+        _ask_for_help(job, "endless", f"{message} {error or ''}".strip())
+    elif error is None:
+        _postpone(job, pacing.next_poll(now - began))
+    else:
+        facts = {"error_code": error.code, "error_message": str(error)}
+        _postpone(job, pacing.next_try(now - began, error), **facts)
+
+
+def _postpone(job: BuildJob, delay: timedelta, **changes: Any) -> None:
+    """Let go of it until then, whoever takes it next."""
+    _mine(job).update(
+        next_poll_at=DbNow() + delay, lease_token="", lease_until=None, **changes
     )
 
 
-def _wait(job: BuildJob, delay: timedelta, code: str) -> None:
-    BuildJob.objects.filter(pk=job.pk, lease_token=job.lease_token).update(
-        next_poll_at=DbNow() + delay, error_code=code, lease_token="", lease_until=None
-    )
+def _mine(job: BuildJob) -> Any:
+    return BuildJob.objects.filter(pk=job.pk, lease_token=job.lease_token)
 
 
 def _fail(job: BuildJob, error: BuildFailed) -> None:
-    _end(job, Status.FAILED, error.code, str(error))
-    build_finished.send_robust(BuildJob, job=job)
+    try:
+        with atomic():
+            job.move(Status.FAILED, error_code=error.code, error_message=str(error))
+            job.version.move(CategoryVersion.Status.FAILED)
+            log("build_failed", job.version, job.created_by, job=job.pk)
+    except InvalidTransition:
+        logger.info("Build %s moved on without this worker.", job.pk)
+    else:
+        build_finished.send_robust(BuildJob, job=job)
 
 
 def _ask_for_help(job: BuildJob, code: str, message: str) -> None:
-    _end(job, Status.NEEDS_ATTENTION, code, message)
-
-
-def _end(job: BuildJob, status: str, code: str, message: str) -> None:
+    """Stop here until a person has seen to it (``attention`` says how)."""
     try:
-        with atomic():
-            job.move(status, error_code=code, error_message=message)
-            if status == Status.FAILED:
-                set_version(job, CategoryVersion.Status.FAILED)
-                log("build_failed", job.version, job.created_by, job=job.pk)
-            else:
-                BuildJob.objects.filter(pk=job.pk).update(
-                    lease_token="", lease_until=None
-                )
-        job.refresh_from_db()
+        job.move(
+            Status.NEEDS_ATTENTION,
+            error_code=code,
+            error_message=message,
+            lease_token="",
+            lease_until=None,
+        )
     except InvalidTransition:
         logger.info("Build %s moved on without this worker.", job.pk)
-
-
-def set_version(job: BuildJob, status: str) -> None:
-    CategoryVersion.objects.filter(pk=job.version_id).update(status=status)
-
-
-def atomic() -> Any:
-    """A transaction where the site tables are, which need not be the default alias."""
-    return transaction.atomic(router.db_for_write(Category))
-
-
-def log(event: str, version: CategoryVersion, by: str, **details: object) -> None:
-    values = {
-        k: str(details.pop(k)) for k in ("from_value", "to_value") if k in details
-    }
-    LogEntry.objects.create(
-        event=event,
-        actor_key=by,
-        subject=version.category.name,
-        details={"version": version.number, **details},
-        **values,
-    )

@@ -24,16 +24,10 @@ from ..exceptions import (
 from ..models import BuildJob, Category, CategoryVersion, DbNow
 from ..providers import Provider, providers
 from .activating import activate
-from .advancing import (
-    advance,
-    atomic,
-    due,
-    log,
-    poll_delay,
-    run,
-    set_version,
-)
+from .advancing import advance, due, run
+from .entries import atomic, log
 from .importing import SamplesRefused, import_samples
+from .pacing import OVERDUE, poll_delay
 
 __all__ = [
     "SamplesRefused",
@@ -97,7 +91,7 @@ def start(version: CategoryVersion, *, by: str) -> BuildJob:
     Raise RefusedError where the category has a live build or the version can't be
     built from its state.
     """
-    buildable = [CategoryVersion.Status.FROZEN, CategoryVersion.Status.FAILED]
+    buildable = CategoryVersion.TRANSITIONS[CategoryVersion.Status.BUILDING]
     with atomic():
         rows = CategoryVersion.objects.filter(pk=version.pk, status__in=buildable)
         if not rows.update(status=CategoryVersion.Status.BUILDING):
@@ -109,7 +103,10 @@ def start(version: CategoryVersion, *, by: str) -> BuildJob:
         try:
             with atomic():
                 job = BuildJob.objects.create(
-                    version=version, live_category=version.category, created_by=by
+                    version=version,
+                    live_category=version.category,
+                    overdue_at=DbNow() + OVERDUE,
+                    created_by=by,
                 )
         except IntegrityError:
             raise RefusedError(
@@ -123,23 +120,34 @@ def start(version: CategoryVersion, *, by: str) -> BuildJob:
 
 
 def cancel(job: BuildJob, *, by: str) -> None:
-    """Stop following the build; a late result is ignored."""
+    """Stop following the build; a late result is ignored.
+
+    The provider is not told: a service may go on by itself. Raise InvalidTransition
+    where the build is over.
+    """
     with atomic():
         # Whoever holds the lease loses it: canceling is a person's word.
         BuildJob.objects.filter(pk=job.pk).update(lease_token="", lease_until=None)
         job.refresh_from_db()
         job.move(Status.CANCELED)
-        set_version(job, CategoryVersion.Status.FAILED)
+        job.version.move(CategoryVersion.Status.FAILED)
         log("build_canceled", job.version, by, job=job.pk)
 
 
 def try_again(job: BuildJob, *, by: str) -> None:
     """Queue a build that waited for a person, who has seen to it.
 
-    Raise InvalidTransition where it waits for nobody (any more).
+    It has its whole time again. Raise InvalidTransition where it waits for nobody (any
+    more).
     """
     with atomic():
-        job.move(Status.QUEUED, next_poll_at=DbNow(), error_code="", error_message="")
+        job.move(
+            Status.QUEUED,
+            next_poll_at=DbNow(),
+            overdue_at=DbNow() + OVERDUE,
+            error_code="",
+            error_message="",
+        )
         log("build_tried_again", job.version, by, job=job.pk)
 
 

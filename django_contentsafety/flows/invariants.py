@@ -7,9 +7,9 @@ numbers name aliases and policies, never an object, never a text.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from django.db import DatabaseError, connections
 from django.db.models import DurationField, ExpressionWrapper, F, Max, Min, Q
@@ -18,7 +18,6 @@ from ..conf import settings
 from ..exceptions import InvalidProvider
 from ..models import (
     Action,
-    BuildJob,
     Coverage,
     DbNow,
     Heartbeat,
@@ -31,33 +30,22 @@ from ..models.claims import BULK
 from ..models.health import OPEN_CAP
 from ..providers import providers
 from ..registry import registry
+from . import build_facts
+from .facts import SWEEP_WITHIN, Fact
 from .upkeep import answering
 
-#: Within so long a sweep has been there: cron's minute and a long tick, with room. A
-#: sweeper that dies is so noticed within five minutes (reliability.md §8, 27).
-SWEEP_WITHIN = timedelta(seconds=240)
-#: A build that lasts longer is looked at by a person (reliability.md §7.2, B8).
-BUILD_WITHIN = timedelta(hours=24)
+__all__ = [
+    "ROW_FACTS",
+    "SITE_FACTS",
+    "SWEEP_WITHIN",
+    "Fact",
+    "invariants",
+    "site_invariants",
+    "survey",
+]
+
 #: A site that is older has to have been swept.
 SETTLED = timedelta(hours=1)
-
-Unit = Literal["count", "seconds"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """One promise as it stands now."""
-
-    #: Fit for a metric: lower case and underscores.
-    name: str
-    ok: bool
-    #: None = it can't be said.
-    value: float | None
-    #: For a person: what was found and, where it fails, what to do.
-    words: str
-    unit: Unit = "count"
-    #: The alias it is about; empty = the site.
-    database: str = ""
 
 
 def survey(aliases: Collection[str] | None = None) -> list[Fact]:
@@ -234,29 +222,6 @@ def _breakers() -> Fact:
     return Fact(name="open_breakers", ok=not found, value=len(found), words=words)
 
 
-def _builds() -> Fact:
-    live = BuildJob.objects.filter(status__in=BuildJob.LIVE)
-    attention = Q(status=BuildJob.Status.NEEDS_ATTENTION)
-    overdue = Q(overdue_at__lt=DbNow()) | Q(
-        overdue_at__isnull=True, created_at__lt=DbNow() - BUILD_WITHIN
-    )
-    late = Q(next_poll_at__lt=DbNow() - SWEEP_WITHIN) & (
-        Q(lease_until__isnull=True) | Q(lease_until__lt=DbNow() - SWEEP_WITHIN)
-    )
-    counts = {
-        "need a person": live.filter(attention).count(),
-        "take longer than they should": live.exclude(attention).filter(overdue).count(),
-        "are due, and nobody goes on with them": live.exclude(attention)
-        .filter(late)
-        .exclude(overdue)
-        .count(),
-    }
-    total = sum(counts.values())
-    found = [f"{count} {what}" for what, count in counts.items() if count]
-    words = f"Builds: {'; '.join(found)}." if found else "No build needs anybody."
-    return Fact(name="builds", ok=not total, value=total, words=words)
-
-
 def _swept(using: str) -> Fact:
     """Without a sweep a site seems well: what is missing shows weeks later."""
     seen = Heartbeat.objects.filter(name="sweep").exists()
@@ -285,7 +250,8 @@ ROW_FACTS: dict[str, Callable[[str], Fact]] = {
 }
 SITE_FACTS: dict[str, Callable[[], Fact]] = {
     "open_breakers": _breakers,
-    "builds": _builds,
+    "builds": build_facts.builds,
+    "removals": build_facts.removals,
 }
 
 

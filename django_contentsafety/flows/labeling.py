@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.db.models import F, QuerySet
 
 from ..models import Category, LogEntry, Sample
-from .advancing import atomic
+from .entries import atomic
 
 
 def relabel(samples: QuerySet[Sample], *, is_positive: bool, by: str) -> int:

@@ -7,6 +7,7 @@ fails, or a database that is down, keeps no other from running.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +21,7 @@ from ..conf import settings
 from ..exceptions import describe
 from ..models import DbNow, ModerationState, Policy
 from ..registry import registry
-from . import build, bulk_rounds
+from . import build, bulk_rounds, removing
 from .heartbeats import beat, lead
 from .moderate import drain
 from .purge import purge_orphans, purge_results
@@ -41,6 +42,9 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: Of a tick for builds (reliability.md §7.3: a step takes 5 s at most).
+BUILD_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -67,6 +71,7 @@ class Tick:
 
     drained: dict[str, DrainCounts] = field(default_factory=dict)
     swept: dict[str, SweepCounts] = field(default_factory=dict)
+    #: Builds and deletions of versions that were taken further.
     builds: int = 0
     #: Steps that failed, in words for a log: no text, no key.
     failures: list[str] = field(default_factory=list)
@@ -96,7 +101,8 @@ def tick(
 
     ``seconds`` bound each database's drain (``CONTENTSAFETY_DRAIN_SECONDS``);
     ``aliases`` are those to work on, else all that answer. Of several at once one
-    sweeps, all drain. ``sweeping=False`` drains only, and leaves no heartbeat.
+    sweeps, all drain. ``sweeping=False`` drains and goes on with builds only, and
+    leaves no heartbeat.
     """
     done = Tick()
     if aliases is None:
@@ -107,6 +113,8 @@ def tick(
         if counts is not None:
             done.drained[using] = counts
     if not sweeping:
+        # Nobody who asked for a build should wait for the next sweep.
+        done.builds = done.attempt("builds", advance_builds) or 0
         return done
     if done.drained:
         done.attempt("heartbeat", partial(beat, "drain"))
@@ -201,11 +209,26 @@ STEPS: Mapping[str, Callable[[str, SweepCounts], None]] = {
 
 
 def advance_builds() -> int:
-    """Take every due build further; return how many there were."""
-    jobs = build.due()
-    for job in jobs:
-        build.advance(job)
-    return len(jobs)
+    """Take due builds and deletions further; return how many.
+
+    For ``BUILD_SECONDS``, and the one that is at work then: texts wait meanwhile. One
+    that fails by a fault of the database keeps no other from going on.
+    """
+    until = time.monotonic() + BUILD_SECONDS
+    steps = [partial(build.advance, job) for job in build.due()]
+    steps += [partial(removing.advance, version) for version in removing.due()]
+    count = 0
+    failed: DatabaseError | None = None
+    for step in steps:
+        try:
+            count += step()
+        except DatabaseError as error:
+            failed = error
+        if time.monotonic() > until:
+            break
+    if failed is not None:
+        raise failed
+    return count
 
 
 def oldest_wait(using: str) -> timedelta | None:

@@ -11,24 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from ..exceptions import InvalidTransition
 from .categories import Category, CategoryVersion
 from .fields import DbNow, KeyField
-
-
-class BuildStatus(models.TextChoices):
-    """How far a build is; the order of a good one, then the ways it ends."""
-
-    QUEUED = "queued", _("queued")
-    REGISTERING = "registering", _("registering")
-    REGISTERED = "registered", _("registered")
-    SUBMITTING = "submitting", _("submitting")
-    BUILDING = "building", _("building")
-    SUCCEEDED = "succeeded", _("succeeded")
-    FAILED = "failed", _("failed")
-    CANCELED = "canceled", _("canceled")
-    NEEDS_ATTENTION = "needs_attention", _("needs attention")
-
-
-FINAL = (BuildStatus.SUCCEEDED, BuildStatus.FAILED, BuildStatus.CANCELED)
-LIVE = tuple(status for status in BuildStatus if status not in FINAL)
+from .lifecycles import BUILD_TRANSITIONS, FINAL, LIVE, BuildStatus
 
 
 class BuildJob(models.Model):
@@ -37,20 +20,7 @@ class BuildJob(models.Model):
     Status = BuildStatus
     FINAL = FINAL
     LIVE = LIVE
-    #: Where each step may come from (reliability.md §7.2, B1–B10). A step onto itself
-    #: is progress within it.
-    TRANSITIONS: dict[str, tuple[str, ...]] = {
-        BuildStatus.REGISTERING: (BuildStatus.QUEUED, BuildStatus.REGISTERING),
-        BuildStatus.REGISTERED: (BuildStatus.REGISTERING,),
-        BuildStatus.SUBMITTING: (BuildStatus.REGISTERED, BuildStatus.SUBMITTING),
-        BuildStatus.BUILDING: (BuildStatus.SUBMITTING, BuildStatus.BUILDING),
-        BuildStatus.SUCCEEDED: (BuildStatus.BUILDING,),
-        BuildStatus.FAILED: LIVE[:-1],
-        BuildStatus.CANCELED: LIVE,
-        BuildStatus.NEEDS_ATTENTION: LIVE[:-1],
-        # A person saw to it: the steps ask before they act, so starting over is safe.
-        BuildStatus.QUEUED: (BuildStatus.NEEDS_ATTENTION,),
-    }
+    TRANSITIONS = BUILD_TRANSITIONS
 
     version = models.ForeignKey(
         CategoryVersion, on_delete=models.CASCADE, related_name="builds"
@@ -77,6 +47,8 @@ class BuildJob(models.Model):
     progress = models.PositiveSmallIntegerField(_("progress (%)"), default=0)
     poll_count = models.PositiveIntegerField(default=0)
     next_poll_at = models.DateTimeField(db_default=DbNow())
+    #: From then on it takes longer than it should: a person is told, and nothing else
+    #: happens. Polling goes on.
     overdue_at = models.DateTimeField(null=True, blank=True)
     lease_token = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -84,6 +56,8 @@ class BuildJob(models.Model):
     error_message = models.TextField(_("error"), blank=True)
     created_by = KeyField(max_length=255, blank=True)
     created_at = models.DateTimeField(_("asked for at"), db_default=DbNow())
+    #: When the provider had taken the order.
+    building_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

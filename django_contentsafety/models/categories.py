@@ -11,10 +11,11 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ..engine.samples import text_hash
-from ..exceptions import FrozenVersion
+from ..exceptions import FrozenVersion, InvalidTransition
 from ..providers import validate_alias
 from ..verdicts import HarmCategory
 from .fields import DbNow, KeyField, restrict_or_clear
+from .lifecycles import VERSION_TRANSITIONS, VersionStatus
 
 M = TypeVar("M", bound=models.Model)
 
@@ -155,20 +156,19 @@ class VersionQuerySet(models.QuerySet[M]):
         _refuse_frozen(kwargs)
         return super().update(**kwargs)
 
+    def erase(self) -> int:
+        """Drop what a deleted version was made of: artifact and samples.
+
+        Number, definition, hash, counts and card stay: what it decided stays told.
+        """
+        return super().update(artifact=None, samples_jsonl=b"", redacted=True)
+
 
 class CategoryVersion(models.Model):
     """A category's definition and samples as they were when it was frozen."""
 
-    class Status(models.TextChoices):
-        FROZEN = "frozen", _("frozen")
-        BUILDING = "building", _("building")
-        READY = "ready", _("ready")
-        FAILED = "failed", _("failed")
-        RETIRED = "retired", _("retired")
-        DELETING = "deleting", _("deleting")
-        DELETED = "deleted", _("deleted")
-        DELETE_FAILED = "delete_failed", _("delete failed")
-
+    Status = VersionStatus
+    TRANSITIONS = VERSION_TRANSITIONS
     #: What is never written again.
     FROZEN_FIELDS = frozenset(
         {
@@ -197,7 +197,10 @@ class CategoryVersion(models.Model):
     #: Erasure replaced lines of ``samples_jsonl`` by tombstones.
     redacted = models.BooleanField(default=False)
     status = models.CharField(
-        _("status"), max_length=13, choices=Status.choices, default=Status.FROZEN
+        _("status"),
+        max_length=13,
+        choices=VersionStatus.choices,
+        default=VersionStatus.FROZEN,
     )
     card = models.JSONField(_("evaluation card"), null=True, blank=True)
     artifact = models.BinaryField(null=True, blank=True)
@@ -207,6 +210,16 @@ class CategoryVersion(models.Model):
     ready_at = models.DateTimeField(_("ready at"), null=True, blank=True)
     #: The last time it was activated: by this a roll back finds where to.
     activated_at = models.DateTimeField(_("activated at"), null=True, blank=True)
+    #: Deleting it at the provider. The id is ours, one a try, stored before the
+    #: provider hears of it.
+    removal_id = models.CharField(max_length=64, blank=True)
+    removal_since = models.DateTimeField(null=True, blank=True)
+    #: When the provider had taken the order.
+    removal_asked_at = models.DateTimeField(null=True, blank=True)
+    removal_due_at = models.DateTimeField(null=True, blank=True)
+    removal_token = models.CharField(max_length=32, blank=True)
+    #: What the provider said of it last, or why it failed and what to do.
+    removal_words = models.TextField(blank=True)
 
     objects = VersionQuerySet.as_manager()
 
@@ -217,6 +230,11 @@ class CategoryVersion(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["category", "number"], name="contentsafety_version_number"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["status", "removal_due_at"], name="contentsafety_version_due"
             )
         ]
 
@@ -232,6 +250,24 @@ class CategoryVersion(models.Model):
             names = kwargs.get("update_fields")
             _refuse_frozen(self.FROZEN_FIELDS if names is None else names)
         super().save(**kwargs)
+
+    def move(self, status: str, **changes: Any) -> None:
+        """Go to ``status`` and write ``changes``, in one compare-and-set.
+
+        Raise InvalidTransition where the row is not (any more) in a status this one
+        follows, or another worker deletes it.
+        """
+        row = CategoryVersion.objects.filter(
+            pk=self.pk,
+            status__in=self.TRANSITIONS[status],
+            removal_token=self.removal_token,
+        )
+        # The status last: MySQL and MariaDB assign from left to right.
+        if not row.update(**changes, status=status):
+            raise InvalidTransition(
+                f"Version {self.pk} can't become {status}: it has moved on meanwhile."
+            )
+        self.refresh_from_db()
 
 
 def _refuse_frozen(names: Iterable[str]) -> None:

@@ -15,7 +15,15 @@ from django.utils.translation import gettext as _
 from ..conf import settings
 from ..exceptions import InvalidProvider
 from ..verdicts import HarmCategory
-from .base import BuildRequest, BuildState, CustomCategory, Limit, Provider
+from .base import (
+    BuildRequest,
+    BuildState,
+    CustomCategory,
+    Limit,
+    Provider,
+    RemovalRequest,
+    RemovalState,
+)
 
 __all__ = [
     "BuildRequest",
@@ -23,6 +31,8 @@ __all__ = [
     "CustomCategory",
     "Limit",
     "Provider",
+    "RemovalRequest",
+    "RemovalState",
     "explain_unanswerable",
     "providers",
     "validate_alias",

@@ -76,6 +76,30 @@ class BuildState:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovalRequest:
+    """All a provider needs to delete a version of its own."""
+
+    name: str
+    version: int
+    #: The provider's own number or name of it; empty where it never told us.
+    provider_version: str
+    #: Ours, one a try, stored before the provider hears of it: the idempotency key.
+    removal_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovalState:
+    """How far a deletion is."""
+
+    #: "running", "gone" or "failed".
+    status: str
+    #: The provider's own word.
+    raw_status: str = ""
+    #: Why it failed and what to do.
+    error: str = ""
+
+
 #: Called with (phase, fraction from 0 to 1).
 Progress = Callable[[str, float], None]
 
@@ -197,6 +221,22 @@ class Provider:
             % self.alias,
             alias=self.alias,
         )
+
+    def remove(self, request: RemovalRequest) -> None:
+        """Begin to delete a version. Called again after a crash: ask before acting
+        twice. What is not there (any more) is no error.
+        """
+        if not self.in_process:
+            raise UnsupportedFeature(
+                f"{type(self).__name__} can't delete versions.", alias=self.alias
+            )
+
+    def removal(self, request: RemovalRequest) -> RemovalState:
+        """How far the deletion is; called after ``remove``, until it has an end.
+
+        A provider in this process keeps nothing: the version is gone with its row.
+        """
+        return RemovalState(status="gone")
 
     def check(self) -> list[CheckMessage]:
         """System checks of this provider's own configuration. No I/O."""

@@ -2,12 +2,13 @@
 
 Its protocol is its own. ``POST /analyze`` takes ``{"text", "categories"}`` and answers
 ``{"scores": [{"category", "score", "severity", "detected"}, …]}``; categories are built
-under ``/categories/NAME/versions/N`` and ``/operations/ID``. ``service.Service`` plays
-the other side of it.
+and deleted under ``/categories/NAME/versions/N`` and ``/operations/ID``.
+``service.Service`` and ``trainer.Trainer`` play the other side of it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from hashlib import sha256
@@ -24,8 +25,12 @@ from ..providers.base import (
     Limit,
     Progress,
     Provider,
+    RemovalRequest,
+    RemovalState,
 )
 from ..verdicts import CategoryScore, HarmCategory, Scale, Verdict
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,63}")
 
 
 class RemoteProvider(Provider):
@@ -118,10 +123,14 @@ class RemoteProvider(Provider):
 
     @sealed
     def submit(self, request: BuildRequest, provider_version: str) -> None:
-        if self._find(_operation_path(request)) is not None:
+        if self._find(_operation_path(request.operation_id)) is not None:
+            return
+        # Under another operation's name: of a build that was canceled, and goes on.
+        found = self._find(_version_path(request))
+        if found is not None and found.data.get("status") in ("running", "succeeded"):
             return
         content = {"operation": request.operation_id, "version": provider_version}
-        # A conflict: it runs already, under our own id.
+        # A conflict: a worker that is thought to be dead was quicker.
         with suppress(Conflict):
             self._client.post("/builds", json=content, expect=(202,), may_be_empty=True)
 
@@ -129,16 +138,48 @@ class RemoteProvider(Provider):
     def poll(
         self, request: BuildRequest, provider_version: str, progress: Progress
     ) -> BuildState:
-        answer = self._client.get(_operation_path(request))
-        status = answer.data.get("status")
-        if status not in ("running", "succeeded", "failed"):
-            raise answer.unreadable("has a status nobody knows")
+        # The service forgets operations sooner than versions, or knows another one.
+        answer = self._find(_operation_path(request.operation_id))
+        answer = answer or self._client.get(_version_path(request))
+        status = _word(answer)
+        if status == "registered":
+            raise NotFound(
+                f"The provider {self.alias!r} knows of no build of v{request.version}.",
+                alias=self.alias,
+            )
         code = _name(answer, "code") if status == "failed" else ""
         return BuildState(
-            status=status,
+            status=status if status in ("succeeded", "failed") else "running",
             raw_status=status,
             fraction=_number(answer, answer.data.get("fraction", 0.0), 1.0),
             error=f"The service could not build it ({code})." if code else "",
+        )
+
+    @sealed
+    def remove(self, request: RemovalRequest) -> None:
+        if self._find(_operation_path(request.removal_id)) is not None:
+            return
+        # What is not there (any more) is gone already.
+        if self._find(_version_path(request)) is not None:
+            with suppress(NotFound):
+                self._client.delete(
+                    _version_path(request),
+                    params={"operation": request.removal_id},
+                    expect=(202, 204),
+                    may_be_empty=True,
+                )
+
+    @sealed
+    def removal(self, request: RemovalRequest) -> RemovalState:
+        if self._find(_version_path(request)) is None:
+            return RemovalState(status="gone", raw_status="gone")
+        answer = self._client.get(_operation_path(request.removal_id))
+        status = _word(answer)
+        code = _name(answer, "code") if status == "failed" else ""
+        return RemovalState(
+            status="failed" if code else "running",
+            raw_status=status,
+            error=f"The service could not delete it ({code})." if code else "",
         )
 
     def _analyze(self, text: str, categories: Sequence[Asked]) -> Verdict:
@@ -172,12 +213,20 @@ def _asked(category: Asked) -> object:
     return {"name": category.name, "version": category.provider_version}
 
 
-def _version_path(request: BuildRequest) -> str:
+def _version_path(request: BuildRequest | RemovalRequest) -> str:
     return f"/categories/{quote(request.name, safe='')}/versions/{request.version}"
 
 
-def _operation_path(request: BuildRequest) -> str:
-    return f"/operations/{quote(request.operation_id, safe='')}"
+def _operation_path(operation_id: str) -> str:
+    return f"/operations/{quote(operation_id, safe='')}"
+
+
+def _word(answer: Answer) -> str:
+    """The service's status, whatever it is: a new word of its own is no fault."""
+    status = answer.data.get("status")
+    if not isinstance(status, str) or not _WORD.fullmatch(status):
+        raise answer.unreadable("has no status")
+    return status
 
 
 def _scores(answer: Answer) -> dict[str, CategoryScore]:

@@ -87,10 +87,11 @@ def test_a_build_from_beginning_to_end(server: FaultServer) -> None:
     heard = [state.fraction for state in states]
     assert [state.status for state in states] == ["running", "succeeded"]
     assert heard == [0.5, 1.0]
-    assert [(r.method, r.path) for r in server.requests[:4]] == [
+    assert [(r.method, r.path) for r in server.requests[:5]] == [
         ("GET", "/categories/a-scam/versions/3"),
         ("PUT", "/categories/a-scam/versions/3"),
         ("GET", "/operations/cs-1-abc"),
+        ("GET", "/categories/a-scam/versions/3"),
         ("POST", "/builds"),
     ]
 
@@ -115,7 +116,7 @@ def test_another_worker_may_be_quicker(server: FaultServer) -> None:
     there = {"version": "9", "sha256": sha256(REQUEST.samples).hexdigest()}
     server.play(coded(404, "None"), coded(409, "Exists"), answer(there))
     assert remote(server.url).register(REQUEST) == "9"
-    server.play(coded(404, "None"), coded(409, "Exists"))
+    server.play(coded(404, "None"), answer(there), coded(409, "Exists"))
     remote(server.url).submit(REQUEST, "9")
 
 
@@ -129,8 +130,9 @@ def test_other_samples_under_its_number_are_not_adopted(server: FaultServer) -> 
     "data",
     [
         {},
-        {"status": "Succeeded"},
         {"status": None},
+        {"status": "<script>"},
+        {"status": "x" * 65},
         {"status": "running", "fraction": 2},
         {"status": "running", "fraction": "1"},
         {"status": "running", "fraction": True},
@@ -138,10 +140,16 @@ def test_other_samples_under_its_number_are_not_adopted(server: FaultServer) -> 
         {"status": "failed", "code": "a sentence, which may quote"},
     ],
 )
-def test_a_state_nobody_knows_is_refused(server: FaultServer, data: Any) -> None:
+def test_a_state_that_is_none_is_refused(server: FaultServer, data: Any) -> None:
     server.play(answer(data))
     with pytest.raises(ProtocolError):
         remote(server.url).poll(REQUEST, "1", lambda *at: None)
+
+
+def test_a_state_nobody_knows_is_kept_and_polled_on(server: FaultServer) -> None:
+    server.play(answer({"status": "Warming up"}))
+    state = remote(server.url).poll(REQUEST, "1", lambda *at: None)
+    assert (state.status, state.raw_status) == ("running", "Warming up")
 
 
 def test_a_failed_build_says_its_code(server: FaultServer) -> None:
