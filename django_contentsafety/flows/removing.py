@@ -135,7 +135,7 @@ def advance(version_pk: int) -> bool:
         logger.error("Deleting version %s failed: %s.", version.pk, describe(error))
         _fail(version, _("An error in the software (%s).") % type(error).__name__)
     except (KeyboardInterrupt, SystemExit):
-        _postpone(version, timedelta())
+        _mine(version).update(removal_due_at=DbNow(), removal_token="")
         raise
     return True
 
@@ -200,6 +200,7 @@ def _erase(version: CategoryVersion) -> None:
         Status.DELETED, removal_due_at=None, removal_token="", removal_words=""
     )
     CategoryVersion.objects.filter(pk=version.pk).erase()
+    version.refresh_from_db(fields=["artifact", "samples_jsonl", "redacted"])
 
 
 def _fail(version: CategoryVersion, words: str) -> None:
@@ -232,10 +233,15 @@ def _wait(
 
 
 def _postpone(version: CategoryVersion, delay: timedelta, **changes: Any) -> None:
-    mine = CategoryVersion.objects.filter(
+    """Let go of it until then, whoever takes it next."""
+    due = DbNow() + delay
+    _mine(version).update(removal_due_at=due, removal_token="", **changes)
+
+
+def _mine(version: CategoryVersion) -> Any:
+    return CategoryVersion.objects.filter(
         pk=version.pk, removal_token=version.removal_token
     )
-    mine.update(removal_due_at=DbNow() + delay, removal_token="", **changes)
 
 
 @contextmanager

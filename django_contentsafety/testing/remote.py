@@ -113,7 +113,10 @@ class RemoteProvider(Provider):
             with suppress(Conflict):
                 answer = self._client.put(path, json=content, expect=(200, 201))
         answer = answer or self._client.get(path)
-        if answer.data.get("sha256") != sha256(request.samples).hexdigest():
+        held = answer.data.get("sha256")
+        if not isinstance(held, str):
+            raise answer.unreadable("doesn't say which samples it holds")
+        if held != sha256(request.samples).hexdigest():
             raise BuildFailed(
                 f"The service holds other samples as v{request.version}: freeze "
                 "another version.",
@@ -123,7 +126,7 @@ class RemoteProvider(Provider):
 
     @sealed
     def submit(self, request: BuildRequest, provider_version: str) -> None:
-        if self._find(_operation_path(request.operation_id)) is not None:
+        if self._knows(request.operation_id):
             return
         # Under another operation's name: of a build that was canceled, and goes on.
         found = self._find(_version_path(request))
@@ -157,23 +160,32 @@ class RemoteProvider(Provider):
 
     @sealed
     def remove(self, request: RemovalRequest) -> None:
-        if self._find(_operation_path(request.removal_id)) is not None:
+        if self._knows(request.removal_id):
             return
-        # What is not there (any more) is gone already.
-        if self._find(_version_path(request)) is not None:
-            with suppress(NotFound):
-                self._client.delete(
-                    _version_path(request),
-                    params={"operation": request.removal_id},
-                    expect=(202, 204),
-                    may_be_empty=True,
-                )
+        found = self._find(_version_path(request))
+        # Gone already, or on its way under the id of an earlier try.
+        if found is None or found.data.get("removing") is True:
+            return
+        with suppress(NotFound):
+            self._client.delete(
+                _version_path(request),
+                params={"operation": request.removal_id},
+                expect=(202, 204),
+                may_be_empty=True,
+            )
 
     @sealed
     def removal(self, request: RemovalRequest) -> RemovalState:
-        if self._find(_version_path(request)) is None:
+        found = self._find(_version_path(request))
+        if found is None:
             return RemovalState(status="gone", raw_status="gone")
-        answer = self._client.get(_operation_path(request.removal_id))
+        answer = self._find(_operation_path(request.removal_id)) or found
+        if answer is found and found.data.get("removing") is not True:
+            raise NotFound(
+                f"The provider {self.alias!r} knows of no deletion of "
+                f"v{request.version}.",
+                alias=self.alias,
+            )
         status = _word(answer)
         code = _name(answer, "code") if status == "failed" else ""
         return RemovalState(
@@ -181,6 +193,11 @@ class RemoteProvider(Provider):
             raw_status=status,
             error=f"The service could not delete it ({code})." if code else "",
         )
+
+    def _knows(self, operation_id: str) -> bool:
+        """Whether the service was told of it before."""
+        found = self._find(_operation_path(operation_id))
+        return found is not None and bool(_word(found))
 
     def _analyze(self, text: str, categories: Sequence[Asked]) -> Verdict:
         content = {"text": text, "categories": [_asked(one) for one in categories]}

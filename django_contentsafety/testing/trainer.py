@@ -108,10 +108,7 @@ class Trainer:
         return "look", lambda: self._look(path)
 
     def _look(self, path: str) -> Reply:
-        if path not in self._versions:
-            return _error(404, "VersionNotFound")
-        if path not in (*self._builds.values(), *self._removals.values()):
-            # Else the operation is what moves on.
+        if path in self._versions:
             self._move_on(path)
         if path not in self._versions:
             return _error(404, "VersionNotFound")
@@ -154,7 +151,8 @@ class Trainer:
         path = self._builds.get(operation) or self._removals.get(operation)
         if path is None:
             return _error(404, "OperationNotFound")
-        self._move_on(path)
+        if path in self._versions:
+            self._move_on(path)
         if path not in self._versions:
             return answer({"status": "succeeded"})
         known = ("status", "fraction", "code")
@@ -168,6 +166,8 @@ class Trainer:
         if operation in self._removals or version.get("removing"):
             return _error(409, "RemovalRunning")
         if not _is_over(version["status"]) and version["status"] != "registered":
+            # Nobody need look at it for it to go on.
+            self._move_on(path)
             return _error(409, "BuildRunning")
         self.removals[path] += 1
         self.polls[path] = 0

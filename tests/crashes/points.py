@@ -1,7 +1,8 @@
 """Where a process may end: between any two statements, and around each COMMIT.
 
 What happens between two statements is not durable, so after one is before the next:
-a transition of n statements and COMMITs has n + 1 points.
+a transition of n statements and COMMITs has n + 1 points. What a provider is asked to
+do is durable, at the provider: each request counts as a statement.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from typing import Any, NoReturn
 from unittest import mock
 
 from django.db import connections
+
+from django_contentsafety.http import Client
 
 
 class Crash(BaseException):
@@ -67,6 +70,7 @@ class Process:
                 self._guard(stack, connection, "_commit", self._reach)
                 for name in ("_rollback", "_set_autocommit", "_close"):
                     self._guard(stack, connection, name, self._live)
+            self._guard(stack, Client, "request", self._reach)
             yield
 
     def _live(self) -> None:
@@ -78,9 +82,9 @@ class Process:
     ) -> None:
         proceed = getattr(connection, name)
 
-        def guarded(*args: Any) -> Any:
+        def guarded(*args: Any, **options: Any) -> Any:
             first()
-            return proceed(*args)
+            return proceed(*args, **options)
 
         stack.enter_context(mock.patch.object(connection, name, guarded))
 
