@@ -14,7 +14,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help test chaos model demo screenshots lint types check clean bench tables
+.PHONY: help test chaos builds model demo screenshots lint types check clean bench tables
 .DELETE_ON_ERROR:
 
 help: ## list what can be made
@@ -25,6 +25,9 @@ test: .venv/.test ## run the tests (PYTEST="-k build -x" passes options on)
 
 chaos: .venv/.test ## storm it: kill workers, brokers, savers (N=10000 BROKER=redis SEED=7 CHAOS="--report FILE")
 	$(BIN)/python -m tests.chaos --saves $(N) --broker $(BROKER) $(if $(SEED),--seed $(SEED)) $(CHAOS)
+
+builds: .venv/.test ## kill workers in the middle of builds (N=500 SEED=7 BUILDS="--report FILE")
+	$(BIN)/python -m tests.builds --builds $(if $(filter file,$(origin N)),60,$(N)) $(if $(SEED),--seed $(SEED)) $(BUILDS)
 
 demo: .venv/.local ## moderate the example's messages, then serve it (SERVE=0 stops after the table)
 	$(BIN)/python manage.py demo $(if $(filter 0 no false,$(SERVE)),--no-serve)
