@@ -82,14 +82,15 @@ def service(settings: Any, trainer: Trainer, **options: Any) -> Iterator[Trainer
 
 @pytest.fixture
 def trainer(settings: Any) -> Iterator[Trainer]:
-    with service(settings, Trainer(script=WORDS)) as trainer:
+    with service(settings, Trainer(script=WORDS, refuses=False)) as trainer:
         yield trainer
 
 
 def live(chance: Nth, settings: Any) -> tuple[Trainer, CategoryVersion, list[str]]:
     """A whole life, with a person who sees to what needs one; the codes they saw."""
     asked: list[str] = []
-    trainer = Trainer(script=WORDS, chance=chance)
+    # Nobody but ourselves keeps us from doing it twice.
+    trainer = Trainer(script=WORDS, chance=chance, refuses=False)
     hasty = HASTY if chance.fault and chance.fault.reply.then == "hang" else {}
     with service(settings, trainer, **hasty):
         version = freeze()

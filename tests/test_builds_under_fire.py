@@ -1,4 +1,4 @@
-"""The run's own instruments: what a report must fail for. The run is ``make builds``."""
+"""What the report of a run must fail for. The run itself is ``make builds``."""
 
 from __future__ import annotations
 

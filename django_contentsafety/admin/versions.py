@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin import AdminSite
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.forms.widgets import Script
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _, gettext_lazy
 
@@ -194,7 +194,15 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             self.say(request, _("%s could not be built.") % version, error=True)
         else:
             self.say(request, _("The build of %s is queued.") % version)
+            return self._watch(request, job) or self.back_to(version)
         return self.back_to(version)
+
+    def _watch(self, request: HttpRequest, job: BuildJob) -> Response | None:
+        """The page on which one sees it move; None where it isn't for this person."""
+        builds = self.admin_site._registry.get(BuildJob)
+        if builds is None or not builds.has_view_permission(request):
+            return None
+        return HttpResponseRedirect(self.url("change", job, BuildJob._meta))
 
     def activate(self, request: HttpRequest, version: CategoryVersion) -> Response:
         return activating.answer(self, request, version)

@@ -45,7 +45,8 @@ class Trainer:
     ``removal`` those of a deletion, after which the version is gone.
 
     *succeeded* and *failed* end it, with ``code``; any other word goes on. ``chance``
-    may fail any request that ``fail`` plans nothing for.
+    may fail any request that ``fail`` plans nothing for. With ``refuses=False`` it does
+    twice what it is asked for twice, so that only asking first keeps one from that.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Trainer:
         removal: Sequence[str] = ("running",),
         code: str = "TooAlike",
         chance: Chance | None = None,
+        refuses: bool = True,
     ) -> None:
         self.script, self.removal, self.code = list(script), list(removal), code
         self.starts: Counter[str] = Counter()
@@ -63,6 +65,7 @@ class Trainer:
         self.polls: Counter[str] = Counter()
         #: The operations of the builds that were started, in order.
         self.operations: list[str] = []
+        self.refuses = refuses
         self._chance = chance or (lambda step: None)
         self._faults: dict[str, deque[Fault]] = {step: deque() for step in STEPS}
         self._versions: dict[str, dict[str, Any]] = {}
@@ -115,7 +118,7 @@ class Trainer:
         return answer(self._versions[path])
 
     def _register(self, path: str, data: dict[str, str]) -> Reply:
-        if path in self._versions:
+        if path in self._versions and self.refuses:
             return _error(409, "VersionExists")
         self.registrations[path] += 1
         self._numbers += 1
@@ -135,9 +138,9 @@ class Trainer:
             return _error(404, "VersionNotFound")
         (path,) = found
         version = self._versions[path]
-        if data["operation"] in self._builds:
+        if self.refuses and data["operation"] in self._builds:
             return _error(409, "OperationExists")
-        if version["status"] not in ("registered", "failed"):
+        if self.refuses and version["status"] not in ("registered", "failed"):
             return _error(409, "BuildRunning")
         self.starts[path] += 1
         self.operations.append(data["operation"])
@@ -163,7 +166,7 @@ class Trainer:
         if path not in self._versions:
             return _error(404, "VersionNotFound")
         version = self._versions[path]
-        if operation in self._removals or version.get("removing"):
+        if self.refuses and (operation in self._removals or version.get("removing")):
             return _error(409, "RemovalRunning")
         if not _is_over(version["status"]) and version["status"] != "registered":
             # Nobody need look at it for it to go on.

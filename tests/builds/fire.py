@@ -67,7 +67,11 @@ class Fire:
         self.dice = random.Random(f"{self.seed}/faults")  # noqa: S311
         script = ["queued", *["running"] * 5, "succeeded"]
         self.trainer = Trainer(
-            script=script, removal=["running"] * 6, chance=self._chance
+            script=script,
+            removal=["running"] * 6,
+            chance=self._chance,
+            # Else it would be the trainer that keeps the promise.
+            refuses=False,
         )
 
     def __call__(self, request: Request) -> Reply:

@@ -11,8 +11,9 @@ from typing import Any, Self
 VARIABLE = "BUILDS_RUN"
 #: Ten hours of polls in a few seconds.
 HURRY = 600
-#: Instead of two minutes, so that what a dead worker held is soon taken over.
-LEASE = timedelta(seconds=2)
+#: Instead of two minutes, so that what a dead worker held is soon taken over; and
+#: longer than any request takes, or two workers would be at one build.
+LEASE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
