@@ -175,6 +175,25 @@ def test_an_operation_that_the_service_forgot_is_looked_up_by_its_version(
     assert (job.status, trainer.starts) == ("succeeded", {PATH: 1})
 
 
+@pytest.mark.parametrize("polls", range(len(WORDS)))
+@pytest.mark.parametrize("found", [None, answer({"hello": "world"}), status(500)])
+def test_a_forgotten_operation_is_not_started_again(
+    trainer: Trainer, polls: int, found: Reply | None
+) -> None:
+    """The worker died as it submitted; the service builds, and tells of the version."""
+    job = build.start(freeze(), by="7")
+    trainer.fail("submit", Fault(fault_server.reset(), acts=True))
+    build.run(job)
+    for _ in range(polls):
+        trainer._move_on(PATH)
+    trainer.forget_operations()
+    if found:
+        trainer.fail("look", Fault(found))
+    settle()
+    job.refresh_from_db()
+    assert (job.status, trainer.starts) == ("succeeded", {PATH: 1})
+
+
 def test_a_build_that_goes_on_after_its_cancel_is_adopted(trainer: Trainer) -> None:
     trainer.script = ["running"] * 10 + ["succeeded"]
     version = freeze()

@@ -128,9 +128,10 @@ class RemoteProvider(Provider):
     def submit(self, request: BuildRequest, provider_version: str) -> None:
         if self._knows(request.operation_id):
             return
-        # Under another operation's name: of a build that was canceled, and goes on.
-        found = self._find(_version_path(request))
-        if found is not None and found.data.get("status") in ("running", "succeeded"):
+        # The operation may be forgotten, or be another one's: of a build that was
+        # canceled, and goes on. In any state but these two there is one.
+        found = self._client.get(_version_path(request))
+        if _word(found) not in ("registered", "failed"):
             return
         content = {"operation": request.operation_id, "version": provider_version}
         # A conflict: a worker that is thought to be dead was quicker.
@@ -164,7 +165,7 @@ class RemoteProvider(Provider):
             return
         found = self._find(_version_path(request))
         # Gone already, or on its way under the id of an earlier try.
-        if found is None or found.data.get("removing") is True:
+        if found is None or _is_removing(found):
             return
         with suppress(NotFound):
             self._client.delete(
@@ -180,7 +181,7 @@ class RemoteProvider(Provider):
         if found is None:
             return RemovalState(status="gone", raw_status="gone")
         answer = self._find(_operation_path(request.removal_id)) or found
-        if answer is found and found.data.get("removing") is not True:
+        if answer is found and not _is_removing(found):
             raise NotFound(
                 f"The provider {self.alias!r} knows of no deletion of "
                 f"v{request.version}.",
@@ -236,6 +237,10 @@ def _version_path(request: BuildRequest | RemovalRequest) -> str:
 
 def _operation_path(operation_id: str) -> str:
     return f"/operations/{quote(operation_id, safe='')}"
+
+
+def _is_removing(version: Answer) -> bool:
+    return bool(_word(version)) and version.data.get("removing") is True
 
 
 def _word(answer: Answer) -> str:

@@ -21,7 +21,7 @@ from django_contentsafety.testing.trainer import Fault, Trainer
 
 WORKERS = 3
 #: Seconds between two kills.
-EVERY = (0.1, 0.5)
+EVERY = (0.3, 0.9)
 #: Seconds without any progress after which it is over.
 CALM = 60.0
 #: One answer in six goes wrong, and one in three hundred needs a person.

@@ -13,7 +13,7 @@ VARIABLE = "BUILDS_RUN"
 HURRY = 600
 #: Instead of two minutes, so that what a dead worker held is soon taken over; and
 #: longer than any request takes, or two workers would be at one build.
-LEASE = timedelta(seconds=5)
+LEASE = timedelta(seconds=4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,11 @@ def test_what_was_done_already_is_not_done_twice(server: FaultServer) -> None:
 def test_another_worker_may_be_quicker(server: FaultServer) -> None:
     from hashlib import sha256
 
-    there = {"version": "9", "sha256": sha256(REQUEST.samples).hexdigest()}
+    there = {
+        "version": "9",
+        "sha256": sha256(REQUEST.samples).hexdigest(),
+        "status": "registered",
+    }
     server.play(coded(404, "None"), coded(409, "Exists"), answer(there))
     assert remote(server.url).register(REQUEST) == "9"
     server.play(coded(404, "None"), answer(there), coded(409, "Exists"))
