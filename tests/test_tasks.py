@@ -10,19 +10,22 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from io import StringIO
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 from celery import current_app
+from django.core.management import call_command
 from django.db import OperationalError, ProgrammingError, connections, transaction
 
 from django_contentsafety import tasks
 from django_contentsafety.exceptions import TaskFailed
-from django_contentsafety.flows import moderate, upkeep
-from django_contentsafety.models import Heartbeat, ModerationState, Policy
+from django_contentsafety.flows import build, moderate, removing, upkeep
+from django_contentsafety.models import BuildJob, Heartbeat, ModerationState, Policy
 from tests import black_holes, servers
+from tests.building import freeze
 from tests.policies import make_policy, script, state_of
 from tests.testapp.models import Comment
 
@@ -379,6 +382,67 @@ def test_a_real_worker_moderates_what_is_saved(
     with transaction.atomic():
         second = Comment.objects.create(body="fine")
     assert wait_for_decision(second, worker) == "allow"
+
+
+# --- Where a build may happen -------------------------------------------------------
+
+
+def wait_for_status(obj: Any, status: str, process: subprocess.Popen[bytes]) -> None:
+    """Bounded: the worker takes a few seconds to start, and to import the engine."""
+    tick = threading.Event()
+    for _ in range(1_200):
+        obj.refresh_from_db()
+        if obj.status == status:
+            return
+        if process.poll() is not None:
+            pytest.fail(f"The worker ended: {process.log.read_text()[-3000:]}")
+        tick.wait(0.05)
+    pytest.fail(f"It is still {obj.status}: {process.log.read_text()[-3000:]}")
+
+
+def test_a_real_worker_builds_and_deletes(worker: subprocess.Popen[bytes]) -> None:
+    """Nothing but the wake-up asks for it: no beat, no sweep."""
+    version = freeze("local", size=25)
+    job = build.start(version, by="7")
+    tasks.wake_build(job.pk)
+    wait_for_status(job, "succeeded", worker)
+    version.refresh_from_db()
+    assert bytes(version.artifact).startswith(b"DJCSHEAD")
+    removing.delete(version, by="7")
+    tasks.wake_removal(version.pk)
+    wait_for_status(version, "deleted", worker)
+
+
+def test_without_a_worker_a_build_happens_where_it_is_asked_for(settings: Any) -> None:
+    settings.CONTENTSAFETY_WAKE = "inline"
+    job = build.start(freeze("local", size=25), by="7")
+    tasks.wake_build(job.pk)
+    job.refresh_from_db()
+    assert (job.status, job.progress) == ("succeeded", 100)
+
+
+def test_a_worker_without_a_broker_builds_between_two_sweeps(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asked for it should not wait for half a minute."""
+    asked: list[BuildJob] = []
+    tick = upkeep.tick
+
+    def ask_after_the_sweep(**options: Any) -> Any:
+        done = tick(**options)
+        if options["sweeping"]:
+            assert not asked
+            asked.append(build.start(freeze("local", size=25), by="7"))
+        return done
+
+    monkeypatch.setattr(
+        "django_contentsafety.management.commands.contentsafety_worker.tick",
+        ask_after_the_sweep,
+    )
+    call_command("contentsafety_worker", seconds=1.0, stdout=StringIO())
+    (job,) = asked
+    job.refresh_from_db()
+    assert job.status == "succeeded"
 
 
 # --- What a failed task tells -----------------------------------------------------
