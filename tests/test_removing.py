@@ -118,7 +118,7 @@ def test_what_may_be_done_when(step: Any, froms: list[str], before: str) -> None
 
 def test_a_reason_that_no_log_holds_is_refused() -> None:
     version = built("default")
-    with pytest.raises(RefusedError, match="too long: at most"):
+    with pytest.raises(RefusedError, match="too long: use at most"):
         removing.retire(version, by="8", reason="x" * 1000)
     version.refresh_from_db()
     assert version.status == "ready"

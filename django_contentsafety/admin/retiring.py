@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from .. import tasks
 from ..flows import removing
 from ..forms import ReasonForm
 from ..models import CategoryVersion
@@ -60,16 +61,41 @@ def delete(
         admin,
         request,
         version,
-        removing.delete,
+        _delete,
         title=_("Delete %s?"),
         consequence=_(
             "What the provider has learned from it is deleted for good, which may take "
-            "a while. Its number is not used again, and the log keeps what was done "
-            "with it. To be able to come back, retire it instead."
+            "a while, and then its frozen samples. Its number is not used again; its "
+            "card and the log stay. To be able to come back, retire it instead."
         ),
         button=_("Yes, delete it"),
         done=_("%s is being deleted, or is gone already."),
     )
+
+
+def delete_here(
+    admin: SafetyAdmin[CategoryVersion], request: HttpRequest, version: CategoryVersion
+) -> Response:
+    """Ask, then delete a version whose provider failed to, and may keep its copy."""
+    return _ask_why(
+        admin,
+        request,
+        version,
+        removing.delete_here,
+        title=_("Delete %s here only?"),
+        consequence=_(
+            "Its provider failed to delete it and may keep its copy; here what was "
+            "learned and the frozen samples are deleted for good. Do this where the "
+            "service was closed or has left the settings; else delete it once more."
+        ),
+        button=_("Yes, delete it here only"),
+        done=_("%s is deleted here."),
+    )
+
+
+def _delete(version: CategoryVersion, *, by: str, reason: str) -> None:
+    removing.delete(version, by=by, reason=reason)
+    tasks.wake_removal(version.pk)
 
 
 def _ask_why(

@@ -23,14 +23,22 @@ from .base import PageAdmin, Response, Tool, actor
 from .card_samples import card_samples
 from .cards import describe_card
 from .comparing import compare_page
-from .display import actor_names, badge
+from .display import actor_names, badge, show_controls
 from .exports import download
 
 BUILD = "contentsafety.build_category"
 ACTIVATE = "contentsafety.activate_version"
 READ = "contentsafety.view_sample_text"
 #: What has its place on the version's own page, not in a list.
-PAGE_ONLY = ("diff", "compare", "export_samples", "retire", "reinstate", "remove")
+PAGE_ONLY = (
+    "diff",
+    "compare",
+    "export_samples",
+    "retire",
+    "reinstate",
+    "remove",
+    "remove_here",
+)
 #: Large columns that a page fetches only where it shows them.
 BLOBS = ("samples_jsonl", "artifact")
 
@@ -133,6 +141,13 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             post_only=False,
             fits=is_removable,
         ),
+        Tool(
+            name="remove_here",
+            label=gettext_lazy("Delete here only"),
+            permission="contentsafety.delete_categoryversion",
+            post_only=False,
+            fits=lambda version: version.status == Status.DELETE_FAILED,
+        ),
     )
 
     class Media:
@@ -168,6 +183,8 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             "category_url": self.url("change", version.category, Category._meta),
             "is_active": version.category.active_version_id == version.pk,
             "status": badge(version.status, version.get_status_display()),
+            # A service's own words may stand in it.
+            "removal_words": show_controls(version.removal_words, 1000),
             "job": job,
             "job_status": badge(job.status, job.get_status_display()) if job else "",
             "job_url": self.url("change", job, BuildJob._meta) if job else "",
@@ -225,6 +242,9 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
 
     def remove(self, request: HttpRequest, version: CategoryVersion) -> Response:
         return retiring.delete(self, request, version)
+
+    def remove_here(self, request: HttpRequest, version: CategoryVersion) -> Response:
+        return retiring.delete_here(self, request, version)
 
     def compare(self, request: HttpRequest, version: CategoryVersion) -> Response:
         context = compare_page(request, version, self.has_text_permission(request))

@@ -321,3 +321,54 @@ def test_a_hidden_tab_asks_nothing(page: Page, watched: BuildJob) -> None:
         "window.away = false; document.dispatchEvent(new Event('visibilitychange'))"
     )
     page.locator("#cs-moving").get_by_text("seen again").wait_for()
+
+
+# --- Deleting a version -----------------------------------------------------------
+
+
+def version_page(version: Any, name: str = "change") -> str:
+    return reverse(f"admin:contentsafety_categoryversion_{name}", args=[version.pk])
+
+
+def test_deleting_begins_at_once_where_it_can(
+    root: Client, category: Category, settings: Any
+) -> None:
+    settings.CONTENTSAFETY_WAKE = "inline"
+    version = make_version(category)
+    root.post(version_page(version, "remove"), {"reason": "a mistake"})
+    version.refresh_from_db()
+    assert version.status == "deleted"
+    page = words(root.get(version_page(version)))
+    assert "some were erased since" in page
+    assert "Export samples" not in page
+
+
+def test_a_deletion_that_takes_its_time_or_fails_says_so(
+    root: Client, category: Category
+) -> None:
+    version = make_version(category)
+    root.post(version_page(version, "remove"), {"reason": ""})
+    page = words(root.get(version_page(version)))
+    assert "asked of the provider soon" in page
+    type(version).objects.update(
+        status="delete_failed", removal_words="It is in use <b>."
+    )
+    page = words(root.get(version_page(version)))
+    assert "Why it is not deleted It is in use <b>." in page
+    assert "Delete here only" in page
+    root.post(version_page(version, "remove_here"), {"reason": "closed"})
+    version.refresh_from_db()
+    assert (version.status, version.removal_words) == ("deleted", "")
+
+
+def test_a_build_that_goes_on_is_watched_where_it_is_shown(
+    staff: Callable[..., Client], root: Client, category: Category
+) -> None:
+    version = make_version(category, ready=False)
+    response = root.post(version_page(version, "build"))
+    job = BuildJob.objects.get()
+    assert response["Location"] == page_of(job)
+    build.cancel(job, by="")
+    blind = staff("view_categoryversion", "build_category")
+    response = blind.post(version_page(version, "build"))
+    assert response["Location"] == version_page(version)

@@ -46,6 +46,13 @@ def a_state() -> ModerationState:
     return ModerationState.objects.get()
 
 
+def undeletable(category: Category) -> CategoryVersion:
+    version = make_version(category)
+    CategoryVersion.objects.filter(pk=version.pk).update(status="delete_failed")
+    version.refresh_from_db()
+    return version
+
+
 def retired(category: Category) -> CategoryVersion:
     version = make_version(category)
     CategoryVersion.objects.filter(pk=version.pk).update(status="retired")
@@ -149,6 +156,9 @@ CASES: dict[str, Case] = {
     ),
     "categoryversion_remove": Case(
         make=make_version, needs=["view_categoryversion", "delete_categoryversion"]
+    ),
+    "categoryversion_remove_here": Case(
+        make=undeletable, needs=["view_categoryversion", "delete_categoryversion"]
     ),
     "buildjob_cancel": Case(
         make=lambda category: make_job(category, "queued"),
