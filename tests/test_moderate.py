@@ -315,6 +315,24 @@ def test_an_edit_that_was_taken_back_while_it_was_checked(using: str) -> None:
     assert state_of(obj).decision == "block"
 
 
+def test_a_person_is_not_overruled_where_an_edit_was_taken_back(using: str) -> None:
+    """The worker saw another text, the person the one that is there (again)."""
+    obj = Comment.objects.using(using).create(body="bad")
+    row = state_of(obj)
+    raw_update(obj, "fine")
+
+    def take_back(text: str) -> dict[str, int]:
+        raw_update(obj, "bad")
+        review.approve(row.pk, using=using, generation=1, by="7")
+        return by_words(text)
+
+    script(take_back)
+    drain(using)
+    row.refresh_from_db()
+    assert (row.state, row.generation) == ("done", 1)
+    assert (row.decision, row.decided_by) == ("allow", "person")
+
+
 def test_a_delete_while_it_is_checked(using: str) -> None:
     obj = Comment.objects.using(using).create(body="bad")
 

@@ -160,12 +160,16 @@ def _complete(
         states.filter(pk=row.pk).delete()
         return "stale"
     document = Document.of(moderation.documents[row.policy], values)
-    same = document == judged.document
-    if not (same and document.matches(row.content_hash, row.hash_key)):
-        # The text was changed by a way that sends no signal (QuerySet.update(), SQL);
-        # back again perhaps, and then it is the verdict that is about another text.
+    if not document.matches(row.content_hash, row.hash_key):
+        # The text was changed by a way that sends no signal (QuerySet.update(), SQL).
         _store(judged, document, stale=True)
         _resubmit(row, document, using)
+        return "stale"
+    if document != judged.document:
+        # Changed and back again: the row is right, and the verdict about another text.
+        # Not stored, for it would stand in the way of the right one. Whoever has taken
+        # the row meanwhile, a person's decision above all, is left in peace.
+        states.release(row, code="", delay=0, refund=True)
         return "stale"
     if judged.decision is None:
         _store(judged, document, stale=False)
