@@ -33,7 +33,7 @@ demo: .venv/.local ## moderate the example's messages, then serve it (SERVE=0 st
 	$(BIN)/python manage.py demo $(if $(filter 0 no false,$(SERVE)),--no-serve)
 
 screenshots: .venv/.test ## take the documentation's pictures anew
-	SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/test_demo.py -k "visitor or admin"
+	SCREENSHOTS=docs/images $(BIN)/python -m pytest tests/test_demo.py tests/browser -k "visitor or admin or life"
 
 model: .venv/.test ## search the state machine for longer (EXAMPLES=20000 STEPS=50 SEED=1) into reports/model.json
 	rm -rf build/model && mkdir -p build/model

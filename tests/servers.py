@@ -78,6 +78,12 @@ SERVERS = {
         ),
         driver="playwright",
     ),
+    "axe": Server(
+        label="axe-core",
+        variable="TEST_AXE",
+        default="npm",
+        driver="tests.browser.axe",
+    ),
     "azurite": Server(
         label="Azurite",
         variable="TEST_AZURITE_URL",
@@ -171,6 +177,12 @@ def _browser(address: str) -> None:
         raise FileNotFoundError(address)
 
 
+def _axe(address: str) -> None:
+    from tests.browser import axe
+
+    axe.source()
+
+
 def _azurite(address: str) -> None:
     # Unauthenticated, so any answer of the blob service is a 4xx: it is the
     # Server header that tells.
@@ -189,5 +201,6 @@ PROBES = {
     "redis": _redis,
     "rabbitmq": _rabbitmq,
     "browser": _browser,
+    "axe": _axe,
     "azurite": _azurite,
 }

@@ -12,6 +12,7 @@ from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError
 from django.db.models import Model
+from django.forms import BaseInlineFormSet
 from django.http import (
     Http404,
     HttpRequest,
@@ -50,15 +51,37 @@ __all__ = [
     "PageAdmin",
     "ReadOnlyAdmin",
     "Response",
+    "RowsInline",
     "SafetyAdmin",
-    "TabularInline",
     "Tool",
     "actor",
 ]
 
 M = TypeVar("M", bound=Model)
+P = TypeVar("P", bound=Model)
 
 Response = HttpResponseBase
+
+
+class Rows(BaseInlineFormSet):  # type: ignore[type-arg]
+    def add_fields(self, form: Any, index: int | None) -> None:
+        super().add_fields(form, index)
+        if "DELETE" in form.fields:
+            form.fields["DELETE"].widget.attrs["aria-label"] = _("Delete")
+
+
+class RowsInline(TabularInline[M, P]):
+    """Rows whose cells say what they are: Django names their columns alone."""
+
+    formset = Rows
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        found: Any = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if found is not None:
+            found.widget.attrs.setdefault("aria-label", str(found.label))
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy
 
 from ..flows.policies import record_change
 from ..models import Blocklist, BlocklistItem, Policy
-from .base import SafetyAdmin, TabularInline, actor
+from .base import RowsInline, SafetyAdmin, actor
 from .display import show_controls
 
 
-class ItemInline(TabularInline[BlocklistItem, Blocklist]):
+class ItemInline(RowsInline[BlocklistItem, Blocklist]):
     model = BlocklistItem
     extra = 1
 

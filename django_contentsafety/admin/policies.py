@@ -27,7 +27,7 @@ from ..flows.policies import (
 )
 from ..forms import RuleForm, suggestions
 from ..models import LogEntry, Policy, PolicyRule
-from .base import Response, SafetyAdmin, TabularInline, Tool, actor
+from .base import Response, RowsInline, SafetyAdmin, Tool, actor
 from .display import badge
 from .earlier import Choices, call_off, running_rounds
 
@@ -39,7 +39,7 @@ Mode = Policy.Mode
 DECIDING = frozenset({"rules", "blocklists", "stop_on_block"})
 
 
-class RuleInline(TabularInline[PolicyRule, Policy]):
+class RuleInline(RowsInline[PolicyRule, Policy]):
     model = PolicyRule
     form = RuleForm
 
