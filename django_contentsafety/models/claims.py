@@ -177,10 +177,12 @@ class StateQuerySet(models.QuerySet["ModerationState"]):
     ) -> bool:
         """Put the row back, due in ``delay`` seconds; ``refund`` uncounts the try."""
         changes: dict[str, Any] = {"attempts": F("attempts") - 1} if refund else {}
+        # SQLite writes a sum with more digits than the time now: "later" by the text.
+        due = DbNow() + timedelta(seconds=delay) if delay else DbNow()
         return bool(
             self.owned(row).update(
                 **changes,
-                available_at=DbNow() + timedelta(seconds=delay),
+                available_at=due,
                 last_error_code=code,
                 lease_token="",
                 lease_until=None,
