@@ -167,6 +167,16 @@ def test_what_each_status_becomes(status: str) -> None:
     assert has_artifact == (exported in ("ready", "retired"))
 
 
+def test_a_retired_version_without_its_artifact_is_built_again() -> None:
+    """Reinstated it would be ready, and no provider would know it."""
+    category = make_category()
+    category.versions.filter(number=1).update(status="retired")
+    files = files_of(export_bundle(category, by=""))
+    del files["versions/1/artifact.bin"]
+    after = import_bundle(sealed(files), by="", name="other")
+    assert after.versions.get(number=1).status == "frozen"
+
+
 def test_a_name_that_is_taken_is_refused() -> None:
     data = make_bundle()
     before = stored()

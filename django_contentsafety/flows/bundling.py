@@ -242,12 +242,12 @@ def _plan(category: Category, version: BundledVersion) -> PlannedVersion:
     facts = version.facts
     if facts.status == "frozen":
         return PlannedVersion(bundled=version, status=Status.FROZEN)
-    lost = Status.RETIRED if facts.status == "retired" else Status.FROZEN
+    # A retired one, too: reinstated it would be ready, with nothing that answers.
     if version.artifact is None:
         why = _("There is no artifact in the bundle: build it again.")
-        return PlannedVersion(bundled=version, status=lost, why=why)
+        return PlannedVersion(bundled=version, status=Status.FROZEN, why=why)
     if category.provider not in providers:
-        return PlannedVersion(bundled=version, status=lost)
+        return PlannedVersion(bundled=version, status=Status.FROZEN)
     request = BuildRequest(
         name=category.name,
         version=facts.number,
@@ -259,7 +259,7 @@ def _plan(category: Category, version: BundledVersion) -> PlannedVersion:
         adopted = providers[category.provider].adopt(request, version.artifact)
     except ProviderError as error:
         why = _("%(error)s Build it again.") % {"error": error}
-        return PlannedVersion(bundled=version, status=lost, why=why)
+        return PlannedVersion(bundled=version, status=Status.FROZEN, why=why)
     return PlannedVersion(
         bundled=version, status=Status(facts.status), provider_version=adopted
     )
