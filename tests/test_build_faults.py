@@ -19,7 +19,7 @@ from django_contentsafety.exceptions import RateLimited, ServerError
 from django_contentsafety.flows import advancing, build, pacing, removing
 from django_contentsafety.flows.standing import standing
 from django_contentsafety.http import close_sessions
-from django_contentsafety.models import BuildJob, CategoryVersion, DbNow
+from django_contentsafety.models import BuildJob, Category, CategoryVersion, DbNow
 from django_contentsafety.providers import BuildState, providers
 from django_contentsafety.testing import fault_server
 from django_contentsafety.testing.fault_server import FaultServer, Reply, answer, status
@@ -390,6 +390,21 @@ def test_what_is_canceled_between_claim_and_look_is_left_alone(
     assert not trainer.registrations
     job.refresh_from_db()
     assert job.status == "canceled"
+
+
+def test_a_category_that_goes_while_its_provider_fails(
+    trainer: Trainer, monkeypatch: Any
+) -> None:
+    """Nothing is left to write to, and the worker goes on with the others."""
+    job = build.start(freeze(), by="7")
+
+    def go(request: Any) -> str:
+        Category.objects.filter(pk=job.version.category_id).delete()
+        raise ServerError("It is unwell.")
+
+    monkeypatch.setattr(providers["remote"], "register", go)
+    assert build.advance(job.pk)
+    assert not BuildJob.objects.exists()
 
 
 def test_progress_is_kept_between_polls(trainer: Trainer, monkeypatch: Any) -> None:

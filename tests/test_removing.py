@@ -10,10 +10,10 @@ import pytest
 from django.db import OperationalError
 
 from django_contentsafety import tasks
-from django_contentsafety.exceptions import InvalidTransition, RefusedError
+from django_contentsafety.exceptions import InvalidTransition, RefusedError, ServerError
 from django_contentsafety.flows import build, removing
 from django_contentsafety.http import close_sessions
-from django_contentsafety.models import CategoryVersion, DbNow, LogEntry
+from django_contentsafety.models import Category, CategoryVersion, DbNow, LogEntry
 from django_contentsafety.providers import RemovalState
 from django_contentsafety.testing.fault_server import FaultServer, status
 from django_contentsafety.testing.trainer import Fault, Trainer
@@ -322,6 +322,19 @@ def test_a_worker_that_was_taken_over_changes_nothing(monkeypatch: Any) -> None:
     version.refresh_from_db()
     assert (version.status, version.removal_token) == ("deleting", "other")
     assert bytes(version.samples_jsonl)
+
+
+def test_a_category_that_goes_while_its_provider_fails(monkeypatch: Any) -> None:
+    version = built()
+    removing.delete(version, by="8")
+
+    def go(request: Any) -> None:
+        Category.objects.filter(pk=version.category_id).delete()
+        raise ServerError("It is unwell.")
+
+    monkeypatch.setattr(removing.providers["remote"], "remove", go)
+    assert removing.advance(version.pk)
+    assert not CategoryVersion.objects.exists()
 
 
 @pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit])

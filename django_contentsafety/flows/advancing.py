@@ -211,7 +211,11 @@ def _release(job: BuildJob) -> None:
 def _wait(job: BuildJob, error: ProviderError | None = None) -> None:
     """Until the next poll; for ever only until a person has to look."""
     times = BuildJob.objects.values_list("created_at", "overdue_at", DbNow())
-    began, overdue, now = times.get(pk=job.pk)
+    row = times.filter(pk=job.pk).first()
+    if row is None:
+        # Its category was deleted meanwhile, and it with that.
+        return
+    began, overdue, now = row
     if now >= (overdue or began + pacing.OVERDUE) + pacing.GIVE_UP:
         message = _("It has had no end for three days.")
         _ask_for_help(job, "endless", f"{message} {error or ''}".strip())

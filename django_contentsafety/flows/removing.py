@@ -222,7 +222,11 @@ def _wait(
 ) -> None:
     """Until the next poll; for ever only until a person has to look."""
     times = CategoryVersion.objects.values_list("removal_since", DbNow())
-    since, now = times.get(pk=version.pk)
+    row = times.filter(pk=version.pk).first()
+    if row is None:
+        # Its category was deleted meanwhile, and it with that.
+        return
+    since, now = row
     age = now - since
     if age >= pacing.OVERDUE + pacing.GIVE_UP:
         message = _("It has had no end for three days.")
