@@ -211,6 +211,14 @@ def test_a_provider_that_the_settings_lost(category: Category, settings: Any) ->
     assert remote_providers(category) == []
 
 
+def test_a_threshold_that_makes_no_sense_is_none(category: Category) -> None:
+    version = make_version(category)
+    for threshold in (7, -1, "x", True):
+        card = {"metrics": {"threshold": threshold}}
+        CategoryVersion.objects.filter(pk=version.pk).update(card=card)
+        assert try_text(category, SECRET).versions[0].threshold is None
+
+
 def test_the_newest_versions_and_the_active_one(category: Category) -> None:
     found = [make_version(category) for _ in range(VERSIONS + 2)]
     build.activate(found[0], by="")

@@ -10,13 +10,12 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from ..conf import settings
+from ..engine.stored_cards import METRICS, read_metrics
 from ..exceptions import RefusedError
 from ..models import Category, CategoryVersion, DbNow, LogEntry, Policy
 from ..signals import version_activated
 from .entries import atomic
 
-#: What a card measures; each from 0 to 1.
-METRICS = ("precision", "recall", "f1", "roc_auc", "average_precision")
 #: What ``CONTENTSAFETY_ACTIVATION_BAR`` may name: a metric's value, or with ``_low``
 #: the lower end of its 95 % interval, which few samples keep low.
 BARS = (*METRICS, *(f"{name}_low" for name in METRICS))
@@ -60,24 +59,22 @@ def shortfalls(version: CategoryVersion) -> list[Shortfall]:
 
 def measured(card: Any, name: str) -> float | None:
     """The value of ``name``, one of ``BARS``, on a card; None where it has none."""
-    metrics = card.get("metrics") if isinstance(card, dict) else None
-    if not isinstance(metrics, dict):
+    # Read as the card's page reads it: what it shows is what counts.
+    found = read_metrics(card).metrics.get(name.removesuffix("_low"))
+    if found is None:
         return None
-    if name.endswith("_low"):
-        interval = metrics.get(f"{name.removesuffix('_low')}_interval")
-        value = interval.get("low") if isinstance(interval, dict) else None
-    else:
-        value = metrics.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    # Not a number is below nothing: it would pass.
-    return value if is_number and value == value else None
+    if not name.endswith("_low"):
+        return found.value
+    return found.interval.low if found.interval else None
 
 
 def previous_version(category: Category) -> CategoryVersion | None:
     """What a roll back leads to: of the ready versions that are not active, the one
-    that was active last; None where none was."""
+    that was active last; None where none was. Another provider's can't be activated."""
     versions = category.versions.filter(
-        status=CategoryVersion.Status.READY, activated_at__isnull=False
+        status=CategoryVersion.Status.READY,
+        provider=category.provider,
+        activated_at__isnull=False,
     ).exclude(pk=category.active_version_id or 0)
     return (
         versions.order_by("-activated_at", "-number")

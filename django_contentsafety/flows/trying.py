@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from django.utils.translation import gettext as _
 
 from ..decisions import Decision
+from ..engine.stored_cards import read_metrics
 from ..exceptions import InvalidProvider, ProviderError
 from ..http import within
 from ..models import Category, CategoryVersion, Policy
@@ -123,7 +124,7 @@ def _try_version(
         version=version,
         is_active=is_active,
         score=verdict.score_for(category.name) if verdict else None,
-        threshold=_threshold(version),
+        threshold=read_metrics(version.card).threshold,
         spans=verdict.spans if verdict else (),
         problem=problem,
     )
@@ -193,14 +194,6 @@ def _describe(error: Exception, alias: str) -> str:
     # Another exception's message may quote the text.
     words = _("The provider %(alias)s failed: an error in the software (%(kind)s).")
     return words % {"alias": alias, "kind": type(error).__name__}
-
-
-def _threshold(version: CategoryVersion) -> float | None:
-    card = version.card if isinstance(version.card, dict) else {}
-    metrics = card.get("metrics")
-    value = metrics.get("threshold") if isinstance(metrics, dict) else None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number else None
 
 
 def _naming(category: Category) -> Sequence[str]:
