@@ -8,8 +8,6 @@ The steps that a person asks for are here, but for the last one, which is in
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from hashlib import sha256
 
 from django.db import IntegrityError
@@ -43,10 +41,7 @@ __all__ = [
     "try_again",
 ]
 
-logger = logging.getLogger(__name__)
-
 Status = BuildJob.Status
-Progress = Callable[[str, float], None]
 
 
 def freeze(category: Category, *, by: str) -> CategoryVersion:
