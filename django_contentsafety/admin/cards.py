@@ -227,9 +227,7 @@ def _slices(slices: Sequence[Slice]) -> list[dict[str, Any]]:
             "by": by,
             "rows": [
                 {
-                    "name": _length(one.name)
-                    if kind == "length"
-                    else SCRIPTS.get(one.name, one.name),
+                    "name": name_of(one.name),
                     "positives": one.positives,
                     "negatives": one.negatives,
                     "precision": _share(one.precision, one.precision_interval),

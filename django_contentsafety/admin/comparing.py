@@ -65,6 +65,8 @@ def _others(version: CategoryVersion) -> list[CategoryVersion]:
     )
     return list(
         rows.exclude(pk=version.pk)
+        # Its card stays; its samples are gone, and none would be in both.
+        .exclude(status=CategoryVersion.Status.DELETED)
         .order_by("-number")
         .defer("samples_jsonl", "artifact", "card")
         .select_related("category")[:CHOICES]

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _, gettext_lazy
 
 from .. import tasks
+from ..engine.stored_cards import read_metrics
 from ..exceptions import RefusedError
 from ..flows import build
 from ..flows.exporting import export_frozen
@@ -65,6 +66,11 @@ def is_removable(version: CategoryVersion) -> bool:
         Status.DELETING,
         Status.DELETED,
     )
+
+
+def refuse_deleted(version: CategoryVersion) -> None:
+    if version.status == Status.DELETED:
+        raise RefusedError(_("The samples of %s were deleted with it.") % version)
 
 
 @admin.register(CategoryVersion)
@@ -230,8 +236,7 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
     def export_samples(
         self, request: HttpRequest, version: CategoryVersion
     ) -> Response:
-        if version.status == Status.DELETED:
-            raise RefusedError(_("The samples of %s were deleted with it.") % version)
+        refuse_deleted(version)
         return download(export_frozen(version), str(version).replace(" ", "-"))
 
     def retire(self, request: HttpRequest, version: CategoryVersion) -> Response:
@@ -247,6 +252,7 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
         return retiring.delete_here(self, request, version)
 
     def compare(self, request: HttpRequest, version: CategoryVersion) -> Response:
+        refuse_deleted(version)
         context = compare_page(request, version, self.has_text_permission(request))
         return self.render(request, "compare.html", version, **context)
 
@@ -265,7 +271,7 @@ def version_rows(
         category.versions.order_by("-number")
         .defer(*BLOBS, "card")
         .annotate(
-            f1=F("card__metrics__f1"),
+            metrics=F("card__metrics"),
             job_status=Subquery(latest.values("status")[:1]),
             progress=Subquery(latest.values("progress")[:1]),
         )[:50]
@@ -278,7 +284,7 @@ def version_rows(
             "status": badge(version.status, version.get_status_display()),
             "is_building": version.status == Status.BUILDING,
             "progress": version.progress,
-            "f1": "–" if version.f1 is None else f"{version.f1:.2f}",
+            "f1": _f1(version.metrics),
             "tools": [
                 button
                 for button in versions.tool_buttons(request, version)
@@ -287,3 +293,9 @@ def version_rows(
         }
         for version in rows
     ]
+
+
+def _f1(metrics: Any) -> str:
+    """Of a card's metrics, which a provider wrote."""
+    found = read_metrics({"metrics": metrics}).metrics.get("f1")
+    return "–" if found is None else f"{found.value:.2f}"

@@ -20,7 +20,7 @@ from django_contentsafety.admin.cards import describe_card
 from django_contentsafety.engine.classifier import train
 from django_contentsafety.engine.head import TokenWeight
 from django_contentsafety.engine.samples import Sample as FrozenSample
-from django_contentsafety.flows import build
+from django_contentsafety.flows import build, removing
 from django_contentsafety.models import Category, CategoryVersion, Sample
 from tests.admin.conftest import CARD, Elements, words
 from tests.engine.made_up import make_samples
@@ -114,6 +114,33 @@ def test_an_odd_card_is_no_error(root: Client, category: Category, card: Any) ->
         page_of(sound, "compare") + f"?with={odd.pk}",
     ):
         assert root.get(address).status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("f1", ["high", [], {}, True, 1e300, None])
+def test_an_odd_f1_leaves_the_category_its_page(
+    root: Client, category: Category, f1: Any
+) -> None:
+    make(category, make_samples(20, 20), {"metrics": {"f1": f1}})
+    address = reverse("admin:contentsafety_category_change", args=[category.pk])
+    response = root.get(address)
+    assert response.status_code == 200
+    assert response.context["versions"][0]["f1"] == "–"
+
+
+@pytest.mark.django_db
+def test_a_deleted_version_is_compared_with_none(
+    root: Client, category: Category
+) -> None:
+    """Its card stays, and its samples are gone: nothing would be in both."""
+    few = make_samples(20, 20)
+    old, new = make(category, few, CARD), make(category, few, CARD)
+    removing.delete(old, by="")
+    removing.run(old)
+    assert "no other version" in words(root.get(page_of(new, "compare")))
+    response = root.get(page_of(old, "compare"), follow=True)
+    assert "The samples of crypto-scam v1 were deleted with it" in words(response)
+    assert "first version" not in words(root.get(page_of(new, "diff")))
 
 
 @pytest.mark.django_db
