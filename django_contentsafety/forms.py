@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _, gettext_lazy
 from .engine.containers import MAX_BYTES
 from .engine.lines import Chunks
 from .engine.samples import parse_jsonl, text_hash
+from .flows.naming import known_to_a_service
 from .flows.trying import MAX_CHARS
 from .models import BulkRound, Category, LogEntry, PolicyRule, Sample
 from .providers import providers
@@ -69,6 +70,18 @@ class CategoryForm(CategoryModelForm):
                         )
                         % {"policies": ", ".join(slugs), "name": before},
                     )
+        known = None
+        if self.instance.pk and "name" in self.changed_data:
+            known = known_to_a_service(self.instance)
+        if known is not None:
+            self.add_error(
+                "name",
+                _(
+                    "The service that built %(version)s knows it by this name: delete "
+                    "that version before you change this."
+                )
+                % {"version": f"{before} v{known.number}"},
+            )
         return data
 
 

@@ -128,7 +128,7 @@ def test_the_whole_life(samples: Path, unseen: Path, tmp_path: Path, by: User) -
     entries = LogEntry.objects.filter(subject__in=["scam", "moved"]).order_by("pk")
     assert {entry.actor_key for entry in entries} == {str(by.pk)}
     assert [entry.event for entry in entries] == [
-        *("created", "samples_imported"),
+        *("category_created", "samples_imported"),
         *("frozen", "build_asked", "built", "activated"),
         *("frozen", "build_asked", "built", "activated", "activated"),
         *("exported", "bundle_imported"),

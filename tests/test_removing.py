@@ -12,6 +12,7 @@ from django.db import OperationalError
 from django_contentsafety import tasks
 from django_contentsafety.exceptions import InvalidTransition, RefusedError, ServerError
 from django_contentsafety.flows import build, removing
+from django_contentsafety.forms import CategoryForm
 from django_contentsafety.http import close_sessions
 from django_contentsafety.models import Category, CategoryVersion, DbNow, LogEntry
 from django_contentsafety.providers import RemovalState
@@ -322,6 +323,29 @@ def test_a_worker_that_was_taken_over_changes_nothing(monkeypatch: Any) -> None:
     version.refresh_from_db()
     assert (version.status, version.removal_token) == ("deleting", "other")
     assert bytes(version.samples_jsonl)
+
+
+def test_a_service_that_knows_the_name_keeps_it() -> None:
+    """Under another name it would find nothing, and call that deleted."""
+    version = built()
+    category = version.category
+    data = {"name": "other", "definition": "Scams.", "provider": "remote"}
+    form = CategoryForm(data, instance=category)
+    assert "scam v1" in form.errors["name"][0]
+    assert CategoryForm({**data, "name": "scam"}, instance=category).is_valid()
+    removing.delete(version, by="8")
+    settle()
+    category.refresh_from_db()
+    assert CategoryForm(data, instance=category).is_valid()
+
+
+def test_a_name_that_no_service_knows_changes() -> None:
+    data = {"name": "other", "definition": "Scams.", "provider": "default"}
+    category = built("default").category
+    assert CategoryForm(data, instance=category).is_valid()
+    freeze("remote", "frozen")
+    category = Category.objects.get(name="frozen")
+    assert CategoryForm({**data, "name": "new"}, instance=category).is_valid()
 
 
 def test_a_category_that_goes_while_its_provider_fails(monkeypatch: Any) -> None:

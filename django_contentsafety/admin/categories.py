@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import router, transaction
 from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
@@ -17,6 +16,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy
 
 from ..flows import build
+from ..flows.entries import atomic, log_category
 from ..flows.exporting import export_live
 from ..forms import CategoryForm, policies_naming, suggestions
 from ..models import BuildJob, Category, CategoryVersion, Sample
@@ -193,12 +193,32 @@ class CategoryAdmin(SafetyAdmin[Category]):
         lacking = set() if self.has_delete_permission(request) else {_("category")}
         return names, counts, lacking, protected  # type: ignore[return-value]
 
+    def save_model(
+        self, request: HttpRequest, obj: Category, form: Any, change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        by = actor(request)
+        if not change:
+            log_category("category_created", obj, by)
+        elif changed := form.changed_data:
+            before = form.initial["name"] if "name" in changed else ""
+            log_category(
+                "category_changed", obj, by, from_value=before, changed=changed
+            )
+
     def delete_model(self, request: HttpRequest, obj: Category) -> None:
-        with transaction.atomic(router.db_for_write(self.model)):
+        with atomic():
             # The category protects its active version, which goes with it.
             Category.objects.filter(pk=obj.pk).update(active_version=None)
             if policies_naming(obj.name):
                 raise PermissionDenied(_("A rule names this category."))
+            log_category(
+                "category_deleted",
+                obj,
+                actor(request),
+                samples=obj.samples.count(),
+                versions=obj.versions.count(),
+            )
             obj.active_version = None
             obj.delete()
 

@@ -17,6 +17,19 @@ def atomic() -> Any:
     return transaction.atomic(router.db_for_write(Category))
 
 
+def log_category(
+    event: str, category: Category, by: str, *, from_value: str = "", **details: object
+) -> None:
+    """Add an entry about ``category`` itself; ``details`` are numbers and names."""
+    LogEntry.objects.create(
+        event=event,
+        actor_key=by,
+        subject=category.name,
+        from_value=from_value,
+        details=details,
+    )
+
+
 def log(event: str, version: CategoryVersion, by: str, **details: object) -> None:
     """Add an entry about ``version``: who did it, and numbers and ids, never a text.
 

@@ -277,6 +277,30 @@ def test_a_category_goes_with_its_active_version(
     assert not CategoryVersion.objects.exists()
 
 
+def test_who_defines_changes_and_deletes_a_category_is_logged(
+    root: Client, superuser: User
+) -> None:
+    add = reverse("admin:contentsafety_category_add")
+    data = {"name": "scam", "definition": "Lures.", "provider": "local"}
+    root.post(add, data)
+    category = Category.objects.get()
+    root.post(url("change", category), data)  # Nothing is changed by it.
+    root.post(url("change", category), {**data, "name": "lure", "definition": "x"})
+    root.post(url("delete", category), {"post": "yes"})
+    told = [
+        (entry.event, entry.actor_key, entry.subject, entry.from_value, entry.details)
+        for entry in LogEntry.objects.order_by("pk").filter(
+            subject__in=("scam", "lure")
+        )
+    ]
+    by = str(superuser.pk)
+    assert told == [
+        ("category_created", by, "scam", "", {}),
+        ("category_changed", by, "lure", "scam", {"changed": ["name", "definition"]}),
+        ("category_deleted", by, "lure", "", {"samples": 0, "versions": 0}),
+    ]
+
+
 def test_categories_are_deleted_from_the_list(
     root: Client, category: Category, policy: Policy
 ) -> None:

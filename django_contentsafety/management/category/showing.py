@@ -110,7 +110,7 @@ def show_card(options: dict[str, Any], voice: Voice) -> Report:
         voice.say(f"  {name:<18}{bar(value)} {value:.2f}  {span:<10} {METRICS[name]}")
     if (point := card.counts) is not None:
         voice.say(
-            f"  at {card.threshold or 0.5:.2f}: {point.true_positives} found, "
+            f"  at {point.threshold:.2f}: {point.true_positives} found, "
             f"{point.false_negatives} missed, {point.false_positives} false alarms, "
             f"{point.true_negatives} let pass"
         )

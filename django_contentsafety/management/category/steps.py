@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db import router, transaction
 
 from ...engine.containers import MAX_BYTES
 from ...flows import build, bundling, previewing, removing
 from ...flows.activating import previous_version
+from ...flows.entries import atomic, log_category
 from ...forms import MAX_UPLOAD, CategoryForm
-from ...models import Category, CategoryVersion, LogEntry
+from ...models import Category, CategoryVersion
 from .finding import find_category, find_version, read_file
 from .telling import Report, Voice
 
@@ -36,11 +36,9 @@ def create(options: Options, voice: Voice) -> Report:
                 for message in messages
             )
         )
-    with transaction.atomic(router.db_for_write(Category)):
+    with atomic():
         category = form.save()
-        LogEntry.objects.create(
-            event="created", actor_key=options["actor"], subject=category.name
-        )
+        log_category("category_created", category, options["actor"])
     voice.say(f"{category} is defined. Import samples next.")
     return {"name": category.name, "provider": category.provider}
 
