@@ -7,7 +7,7 @@ import re
 from dataclasses import MISSING, Field, fields, is_dataclass
 from math import isfinite
 from types import NoneType, UnionType
-from typing import Any, Literal, NoReturn, get_args, get_origin, get_type_hints
+from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 from .errors import BundleError
 
@@ -53,30 +53,22 @@ def read_json(data: bytes, where: str) -> dict[str, Any]:
     return value
 
 
-def hold(value: Any, kind: Any, where: str, *, partly: bool = False) -> None:
+def hold(value: Any, kind: Any, where: str) -> None:
     """Raise BundleError, saying where, unless `value` is JSON of `kind`'s shape.
 
-    `kind` is a dataclass, or made of tuple, list, dict, unions and plain types. Keys
+    `kind` is a dataclass, or made of tuple, list, dict, plain types and None. Keys
     that a dataclass doesn't name are let be; one that it names may lack only where it
-    has a default, or with `partly` on the outermost level. Whole numbers are not below
-    0, but for a seed.
+    has a default. Whole numbers are not below 0.
     """
     if is_dataclass(kind) and isinstance(kind, type):
-        _hold_object(value, kind, where, partly)
+        _hold_object(value, kind, where)
         return
     origin, arguments = get_origin(kind), get_args(kind)
-    if kind is Any or (origin is Literal and value in arguments):
-        return
-    if origin is Literal:
-        _refuse(where, "It is not what belongs here.")
     if isinstance(kind, UnionType) or str(origin) == "typing.Union":
         plain = [option for option in arguments if option is not NoneType]
         if value is None and len(plain) < len(arguments):
             return
-        if len(plain) == 1:
-            hold(value, plain[0], where)
-        elif not any(_fits(value, option, where) for option in plain):
-            _refuse(where, "It is not what belongs here.")
+        hold(value, plain[0], where)
     elif origin in (tuple, list):
         if not isinstance(value, list):
             _refuse(where, "It is not a list.")
@@ -89,31 +81,23 @@ def hold(value: Any, kind: Any, where: str, *, partly: bool = False) -> None:
             hold(item, arguments[1], f"{where}.{_short(key)}")
     elif not (type(value) is kind or (kind is float and type(value) is int)):
         _refuse(where, f"It is not {_NAMES.get(kind, 'what belongs here')}.")
-    elif kind is int and value < 0 and not where.endswith(".seed"):
+    elif kind is int and value < 0:
         _refuse(where, "It is below 0.")
 
 
-def _hold_object(value: Any, kind: type, where: str, partly: bool) -> None:
+def _hold_object(value: Any, kind: type, where: str) -> None:
     if not isinstance(value, dict):
         _refuse(where, "It is not an object.")
     hints = get_type_hints(kind)
     for field in fields(kind):
         if field.name in value:
             hold(value[field.name], hints[field.name], f"{where}.{field.name}")
-        elif not partly and not _has_default(field):
+        elif not _has_default(field):
             _refuse(where, f"{field.name} is missing.")
 
 
 def _has_default(field: Field[Any]) -> bool:
     return field.default is not MISSING or field.default_factory is not MISSING
-
-
-def _fits(value: Any, kind: Any, where: str) -> bool:
-    try:
-        hold(value, kind, where)
-    except BundleError:
-        return False
-    return True
 
 
 def _check(value: Any, where: str, depth: int) -> None:
