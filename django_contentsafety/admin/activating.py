@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from ..exceptions import RefusedError
 from ..flows import build
 from ..flows.activating import Shortfall, previous_version, shortfalls
 from ..flows.plans import reference
@@ -41,9 +42,14 @@ def answer(
     if request.method == "POST" and choices.form.is_valid() and reasons.is_valid():
         reason = reasons.cleaned_data["reason"]
         if not (short and may_override) or reason:
-            words = [_activate(request, version, reason, bool(short and may_override))]
-            words.append(choices.carry_out(actor(request)))
-            admin.say(request, " ".join(filter(None, words)))
+            done = _activate(request, version, reason, bool(short and may_override))
+            try:
+                more = choices.carry_out(actor(request))
+            except RefusedError:
+                # Only the round is refused: the version answers all the same.
+                admin.say(request, done)
+                raise
+            admin.say(request, f"{done} {more}".strip())
             return admin.back_to(version)
         reasons.add_error("reason", _("Say why it is activated below the bar."))
     before = _active(category)

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from django_contentsafety.exceptions import RefusedError
 from django_contentsafety.flows import build, bulk_rounds, moderate, rounds, upkeep
 from django_contentsafety.models import (
     Category,
@@ -120,6 +121,23 @@ def test_activate_and_re_analyze_then_roll_back_and_re_decide(
     assert "2 earlier texts were looked at, 2 decided otherwise." in said(response)
     assert providers["default"].calls == []
     assert decisions() == ["block", "allow"]
+
+
+def test_a_refused_round_does_not_hide_that_the_version_answers(
+    root: Client, named: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says(coins=0.9)
+    judge("coins")
+
+    def refuse(*args: Any, **options: Any) -> None:
+        raise RefusedError("Somebody has just asked.")
+
+    monkeypatch.setattr(bulk_rounds, "ask", refuse)
+    response = root.post(
+        url("activate", version(2)), {"texts": "reanalyze", "days": "7"}, follow=True
+    )
+    assert "v2 answers from now on." in said(response)
+    assert "Somebody has just asked." in said(response)
 
 
 def test_a_long_round_goes_on_by_itself(
