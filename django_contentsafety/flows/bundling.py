@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError
 from django.db.models import F
 from django.utils.translation import gettext as _
 
@@ -19,6 +19,7 @@ from ..engine.samples import Sample as EngineSample, parse_jsonl, text_hash, wri
 from ..exceptions import ProviderError, RefusedError
 from ..models import Category, CategoryVersion, LogEntry, Sample
 from ..providers import BuildRequest, providers
+from .entries import atomic
 from .importing import CHUNK
 
 Status = CategoryVersion.Status
@@ -80,7 +81,7 @@ def export_bundle(
     The same content gives the same bytes; who did what stays here. Raise RefusedError
     where there is no such version, EngineError where no bundle can hold it.
     """
-    with _atomic():
+    with atomic():
         # A write first: nobody freezes or uploads between our two reads.
         Category.objects.filter(pk=category.pk).update(last_number=F("last_number"))
         category.refresh_from_db()
@@ -173,7 +174,7 @@ def import_bundle(
     if plan.problems:
         raise RefusedError(" ".join(plan.problems))
     try:
-        with _atomic():
+        with atomic():
             category = Category.objects.create(
                 name=plan.name,
                 definition=plan.definition,
@@ -328,7 +329,3 @@ def _time(value: str) -> datetime:
     if not _TIME.fullmatch(value):
         raise ValueError(value)
     return datetime.fromisoformat(value)
-
-
-def _atomic() -> transaction.Atomic:
-    return transaction.atomic(router.db_for_write(Category))

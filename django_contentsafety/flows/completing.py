@@ -96,7 +96,8 @@ def complete(judged: Sequence[Judged], using: str, *, nowait: bool) -> dict[int,
     """Store the answers about one object and let its decisions come into force.
 
     Return, by row id, "decided", "open" (no decision yet; answers are stored) or
-    "stale" (the row or the text moved on; the answer is kept and acts on nothing).
+    "stale" (the row or the text moved on; the answer acts on nothing, and is kept
+    unless it would stand in the way of the right one).
     """
     row = judged[0].row
     moderation = registry.by_label(row.model)

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db.models import Count, F, Q
 
-from ...engine.stored_cards import read_card
+from ...engine.stored_cards import read_card, read_metrics
 from ...models import BuildJob, Category
 from .finding import active_or_newest, find_category
 from .telling import Report, Voice, bar
@@ -71,7 +71,7 @@ def show_status(options: dict[str, Any], voice: Voice) -> Report:
                 "positives": version.positive_count,
                 "negatives": version.negative_count,
                 "f1": measured.value
-                if (measured := read_card(version.card).metrics.get("f1"))
+                if (measured := read_metrics(version.card).metrics.get("f1"))
                 else None,
             }
             for version in versions
