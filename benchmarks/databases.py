@@ -64,6 +64,26 @@ def version() -> str:
         return str(cursor.fetchone()[0]).split(" (")[0]
 
 
+#: What a server calls the memory in which it keeps pages of tables.
+_CACHES = {"postgresql": "shared_buffers", "mysql": "innodb_buffer_pool_size"}
+
+
+def cache_mb() -> int | None:
+    """Megabytes in which the server keeps pages; None where it has no such setting."""
+    from django.db import connection
+
+    setting = _CACHES.get(connection.vendor)
+    if setting is None:
+        return None
+    if connection.vendor == "postgresql":
+        query = f"SELECT pg_size_bytes(current_setting('{setting}'))"
+    else:
+        query = f"SELECT @@{setting}"
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return int(cursor.fetchone()[0]) // 2**20
+
+
 @contextmanager
 def _created(name: str, own: str) -> Iterator[dict[str, Any]]:
     if name == "sqlite":

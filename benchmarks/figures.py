@@ -45,13 +45,18 @@ def _block(name: str) -> str:
 def _when(report: dict[str, Any]) -> str:
     machine = report["machine"]
     servers = ", ".join(
-        f"{NAMES[name]} {_number(of['server'])}"
+        f"{NAMES[name]} {_number(of['server'])}{_cache(of)}"
         for name, of in report["databases"].items()
     )
     return (
         f"{report['date']}, {machine['cores']} cores ({machine['processor']}), "
         f"Python {machine['python']}, Django {machine['django']}, {servers}."
     )
+
+
+def _cache(of: dict[str, Any]) -> str:
+    found = of.get("cache_mb")
+    return f" ({found:,} MB for pages)" if found else ""
 
 
 def _number(server: str) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import figures, quota
+from benchmarks import figures, quota, reports
 from tests import servers
 
 ROOT = Path(__file__).parents[1]
@@ -67,6 +68,19 @@ def test_throughput(tmp_path: Path) -> None:
     words = ("--rounds=1", "--texts=60", "--tasks=200", "--processes=1")
     found = run("throughput", tmp_path, *words)["databases"]["postgresql"]
     assert found["texts_over_tasks"]["1"]["median"] > 0
+
+
+def test_one_database_is_measured_without_the_others(tmp_path: Path) -> None:
+    def write(seed: int, **found: int) -> dict[str, Any]:
+        reports.write("x", Namespace(reports=tmp_path, on=None, seed=seed), found)
+        report: dict[str, Any] = json.loads((tmp_path / "x.json").read_text())
+        return report["databases"]
+
+    assert write(1, mariadb=1) == {"mariadb": 1}
+    assert write(1, sqlite=2) == {"sqlite": 2, "mariadb": 1}
+    assert write(1, mariadb=3) == {"sqlite": 2, "mariadb": 3}
+    # Another question.
+    assert write(2, sqlite=4) == {"sqlite": 4}
 
 
 def test_quota(tmp_path: Path) -> None:
