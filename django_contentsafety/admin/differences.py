@@ -33,7 +33,7 @@ def answer(
     # With a deleted version its samples are gone.
     others = version.category.versions.exclude(pk=version.pk).exclude(status=DELETED)
     others = others.order_by("-number")
-    others = others.defer("samples_jsonl", "artifact", "card")
+    others = others.defer(*CategoryVersion.BLOBS, "card")
     offered = list(others[:OFFERED])
     given = request.GET.get("with", "")
     problem = ""
