@@ -89,7 +89,7 @@ def compare_due() -> int:
     """
     until = time.monotonic() + SECONDS
     answered = 0
-    for alias in _aliases():
+    for alias in aliases():
         if heartbeats.resume(_name(alias), EVERY) is None:
             continue
         if time.monotonic() > until:
@@ -110,7 +110,7 @@ def _kept(alias: str) -> QuerySet[CategoryVersion]:
     )
 
 
-def _aliases() -> Collection[str]:
+def aliases() -> Collection[str]:
     """The providers that can be asked, and have something of ours."""
     aliases = CategoryVersion.objects.exclude(provider_version="").values_list(
         "provider", flat=True

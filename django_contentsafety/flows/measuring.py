@@ -79,9 +79,14 @@ def again(version: CategoryVersion, *, by: str) -> CardJob:
     return job
 
 
+def find(version: CategoryVersion) -> CardJob | None:
+    """How far its card is; None where nobody has begun one."""
+    return CardJob.objects.filter(version=version).first()
+
+
 def run(version: CategoryVersion) -> None:
     """Advance in this process until it ends or has to wait."""
-    job = CardJob.objects.filter(version=version).first()
+    job = find(version)
     while job is not None and advance(job.pk):
         job.refresh_from_db()
 
