@@ -32,6 +32,7 @@ from django_contentsafety.models import (
     CategoryVersion,
     DbNow,
     ProviderBudget,
+    ProviderHealth,
 )
 from django_contentsafety.providers import providers
 from django_contentsafety.testing import fault_server
@@ -39,6 +40,7 @@ from django_contentsafety.testing.fault_server import Request, answer, status
 from django_contentsafety.testing.service import Service
 from tests.building import SiteTables, events, freeze, pass_time, settle
 from tests.conftest import database_params
+from tests.engine.made_up import make_samples
 from tests.keeping import WITHHELD, built, card_job, frozen, judge, serving
 from tests.test_category_command import refused, report, run
 
@@ -290,9 +292,7 @@ def test_each_fault(settings: Any, monkeypatch: Any, name: str) -> None:
         version.refresh_from_db()
         assert (version.status, version.card) == ("ready", None)
         service.fault = None
-        providers["remote"]  # The breaker's rows are another matter:
-        from django_contentsafety.models import ProviderHealth
-
+        # Breaker and pauses are another matter.
         ProviderHealth.objects.all().delete()
         ProviderBudget.objects.all().delete()
         if not waits:
@@ -468,7 +468,7 @@ def test_the_command_says_why_there_is_no_card(settings: Any) -> None:
 
 def test_what_is_parted_is_whole() -> None:
     """The parts, in their order, are what there was."""
-    samples = [s for _n, s in parse_jsonl(write_jsonl(_samples())).samples]
+    samples = [s for _n, s in parse_jsonl(write_jsonl(make_samples(60, 60))).samples]
     kept = withholding.withhold(samples, providers["remote"])
     assert sorted(s.text for s in [*kept.sent, *kept.withheld]) == sorted(
         s.text for s in samples
@@ -477,9 +477,3 @@ def test_what_is_parted_is_whole() -> None:
     assert [s.text for s in kept.sent] == sorted(
         (s.text for s in kept.sent), key=order.index
     )
-
-
-def _samples() -> Any:
-    from tests.engine.made_up import make_samples
-
-    return make_samples(60, 60)

@@ -28,7 +28,13 @@ def build_version(options: dict[str, Any], voice: Voice) -> Report:
     job = BuildJob.objects.filter(live_category=category).first()
     if job is None or options["version"] not in (None, job.version.number):
         frozen = [CategoryVersion.Status.FROZEN, CategoryVersion.Status.FAILED]
-        version = find_version(category, options["version"], frozen, "frozen or failed")
+        version = find_version(
+            category,
+            options["version"],
+            frozen,
+            "frozen or failed",
+            is_adopted=False,
+        )
         job = build.start(version, by=options["actor"])
     else:
         voice.say(f"{job.version} is being built already; watching it.")
