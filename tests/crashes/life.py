@@ -205,8 +205,10 @@ def kept_elsewhere(stage: Stage) -> str:
 def lost(stage: Stage) -> CategoryVersion:
     version = ready(stage)
     stage.trainer.lose(version.provider_version)
+    # Nobody's, and due: an earlier worker may have died in the middle of it.
     Heartbeat.objects.update_or_create(
-        name="compare remote", defaults={"beat_at": DbNow() - listings.EVERY}
+        name="compare remote",
+        defaults={"beat_at": DbNow() - listings.EVERY, "lease_until": None},
     )
     return version
 
@@ -262,11 +264,6 @@ def delete_here(version: CategoryVersion) -> None:
 @step(kept_elsewhere, "ready")
 def adopt(number: str) -> None:
     adopting.adopt("remote", None, by="7")
-
-
-@step(lost, "ready")
-def compare(version: CategoryVersion) -> None:
-    listings.compare_now("remote", by="7")
 
 
 @step(measured, "ready")

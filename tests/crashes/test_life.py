@@ -40,6 +40,9 @@ NOT_STEPS = {
     "build.activate",
     "build.import_samples",
     "listings.aliases",
+    # What the nightly one does, without its turn.
+    "listings.compare",
+    "listings.compare_now",
     "measuring.begin",
     "measuring.find",
 }
