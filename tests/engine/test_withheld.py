@@ -37,6 +37,7 @@ texts = st.lists(
 )
 
 
+@settings(max_examples=50)
 @given(texts, st.sampled_from([0.0, 0.1, 0.2, 0.5]))
 def test_a_split_holds_its_bounds_whatever_the_samples(
     samples: Labeled, share: float
