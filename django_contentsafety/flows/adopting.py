@@ -84,9 +84,9 @@ def adopt(
     changes nothing. Raise RefusedError where the provider doesn't list one of them, or
     it can't be adopted: the message says why.
     """
-    catalog = _catalog(alias)
+    # Before the transaction, which has to begin by a write on SQLite.
+    wanted = _wanted(alias, survey(alias), chosen)
     with atomic():
-        wanted = _wanted(alias, _look(alias, catalog), chosen)
         made: list[CategoryVersion] = []
         for name in dict.fromkeys(found.remote.name for found in wanted):
             mine = [found.remote for found in wanted if found.remote.name == name]
@@ -191,12 +191,18 @@ def _wanted(
                 _("The provider %(alias)s has no version %(number)s of %(name)s.")
                 % {"alias": alias, "name": key[0], "number": key[1]}
             )
-        if known[key].why:
-            raise RefusedError(
-                _("%(name)s %(number)s can't be adopted: %(why)s")
-                % {"name": key[0], "number": key[1], "why": known[key].why}
-            )
-    return [known[key] for key in dict.fromkeys(chosen) if known[key].is_adoptable]
+        _refuse_unfit(known[key])
+    # In the provider's order: numbers of ours go up with its own.
+    return [one for one in found if one.is_adoptable and one.key in set(chosen)]
+
+
+def _refuse_unfit(found: Found) -> None:
+    if found.why:
+        name, number = found.key
+        raise RefusedError(
+            _("%(name)s %(number)s can't be adopted: %(why)s")
+            % {"name": name, "number": number, "why": found.why}
+        )
 
 
 def _adopt_category(
@@ -216,12 +222,12 @@ def _adopt_category(
             ) from None
         log_category("category_adopted", category, by, provider=alias)
     category = categories.get()
-    rows = category.versions.filter(provider=alias).exclude(status=Status.DELETED)
-    here = set(rows.values_list("provider_version", flat=True))
+    # Once more, now that the category is ours alone: somebody may have been quicker.
+    found = _look(alias, remotes)
+    for one in found:
+        _refuse_unfit(one)
     return [
-        _adopt_version(category, remote, by)
-        for remote in remotes
-        if remote.provider_version not in here
+        _adopt_version(category, one.remote, by) for one in found if one.is_adoptable
     ]
 
 
