@@ -95,8 +95,12 @@ def test_each_version_is_asked_itself() -> None:
     assert older.score.score > 0.5 > newer.score.score
     words = {text[span.start : span.end] for span in older.spans}
     assert "coins" in " ".join(words)
-    # The page needs neither of them.
-    assert newer.version.get_deferred_fields() == {"artifact", "samples_jsonl"}
+    # The page needs none of them.
+    assert newer.version.get_deferred_fields() == {
+        "artifact",
+        "samples_jsonl",
+        "withheld_jsonl",
+    }
 
 
 def test_nothing_is_stored_and_nothing_logged(
