@@ -26,9 +26,9 @@ def safety(endpoint: str, **options: Any) -> AzureContentSafety:
 
 def moderator(endpoint: str, **options: Any) -> AzureContentModerator:
     """Content Moderator at ``endpoint``."""
-    return AzureContentModerator(
-        "azure", endpoint=endpoint, key=KEY, **{**PATIENT, **options}
-    )
+    if "credential" not in options:
+        options.setdefault("key", KEY)
+    return AzureContentModerator("azure", endpoint=endpoint, **{**PATIENT, **options})
 
 
 def custom(name: str = "scam", number: str = "2", version: int = 7) -> CustomCategory:
