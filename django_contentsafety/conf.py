@@ -91,8 +91,9 @@ def provider_from_url(
     """Turn a URL into one entry of ``CONTENTSAFETY_PROVIDERS``.
 
     ``local://`` is the embedded engine, ``dummy://`` answers as told,
-    ``azure://NAME.cognitiveservices.azure.com`` is Azure AI Content Safety and
-    ``azure-moderator://`` Content Moderator. The query gives further options. Everything is percent-decoded. A key may stand in the URL
+    ``azure://NAME.cognitiveservices.azure.com`` is Azure AI Content Safety,
+    ``azure-moderator://`` in its place Content Moderator. The query gives further
+    options. Everything is percent-decoded. A key may stand in the URL
     (``azure://:KEY@…``), better in ``key`` (its own variable) or ``key_file`` (a
     mounted secret, read here); space around it is dropped. Raise
     ImproperlyConfigured, without repeating the key, for what can't be read.

@@ -1,4 +1,4 @@
-"""AzureContentSafety asks as the documents say, over real sockets, and reads strictly."""
+"""AzureContentSafety asks as the documents say, over real sockets."""
 
 from __future__ import annotations
 

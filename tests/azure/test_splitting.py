@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, strategies as st
 
@@ -27,7 +29,7 @@ def test_the_parts_cover_the_text_within_the_limit(text: str, cut: Cut) -> None:
     assert (parts[0][0], parts[-1][1]) == (0, len(text))
     assert all(end - start <= cut.limit for start, end in parts)
     assert all(start < end for start, end in parts) or not text
-    for (start, end), (following, later) in zip(parts, parts[1:], strict=False):
+    for (start, end), (following, later) in pairwise(parts):
         # No gap, at least the overlap that was promised, and every part is a step on.
         assert start < following <= end - cut.overlap
         assert end < later
