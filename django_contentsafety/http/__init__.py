@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from .client import MAX_BYTES, Answer, Client, Timeouts
-from .credentials import HeaderKey
+from .credentials import BearerToken, HeaderKey
 from .deadlines import deadline, is_over, within
 from .sockets import close_sessions
 
 __all__ = [
     "MAX_BYTES",
     "Answer",
+    "BearerToken",
     "Client",
     "HeaderKey",
     "Timeouts",

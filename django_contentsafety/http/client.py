@@ -22,7 +22,7 @@ from ..exceptions import (
     describe,
     sealed,
 )
-from .credentials import HeaderKey, checked_endpoint
+from .credentials import HeaderKey, checked_endpoint, path_below
 from .deadlines import deadline, is_over
 from .faults import fault, request_id
 from .sockets import Call
@@ -151,14 +151,17 @@ class Client:
         url = self.endpoint + path + (f"?{urlencode(params)}" if params else "")
         sending = {**self._headers, **(headers or {})}
         if json is not None:
-            sending["Content-Type"] = "application/json"
+            # A merge patch says so itself.
+            sending.setdefault("Content-Type", "application/json")
         body = _dump(json)
         until = min(time.monotonic() + self.timeouts.total, deadline())
         for key in self._keys:
+            key.renew()
             received = self._receive(method, url, body, sending, key, until)
             outcome = self._judge(received, body, key, expect, may_be_empty)
             if not isinstance(outcome, AuthenticationFailed):
                 break
+            key.refused()
         if isinstance(outcome, NetworkError) and is_over():
             # Not the provider's fault: its breaker must not count it.
             outcome = DeadlineExceeded(
@@ -186,12 +189,12 @@ class Client:
         return self.request("DELETE", path, **options)
 
     def path_of(self, location: str) -> str:
-        """The path of a URL the service gave (``Operation-Location``), to be asked for.
+        """The path of a URL the service gave (``nextLink``), with its query.
 
         Raise ProtocolError where it leads elsewhere: the key would travel there.
         """
-        path = location.removeprefix(self.endpoint)
-        if path == location or path[:1] != "/" or not path.isprintable():
+        path = path_below(self.endpoint, location)
+        if path is None:
             raise ProtocolError(
                 f"The provider {self.alias!r} named a location that is not its own.",
                 alias=self.alias,
