@@ -131,6 +131,11 @@ class Client:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.alias!r}>"
 
+    @property
+    def fingerprint(self) -> str:
+        """Tells keys apart and gives none away: of the first one."""
+        return self._keys[0].fingerprint
+
     @sealed
     def request(
         self,

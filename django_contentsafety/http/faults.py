@@ -66,7 +66,7 @@ _CLASSES: Mapping[int, type[ProviderError]] = {
     425: NetworkError,
 }
 _ADVICE: Mapping[type[ProviderError], str] = {
-    AuthenticationFailed: ": check its key and endpoint",
+    AuthenticationFailed: ": check its key or credential, and its endpoint",
     Gone: ": there is no such service (any more)",
 }
 

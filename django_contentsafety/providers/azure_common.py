@@ -18,6 +18,8 @@ __all__ = [
     "CLOUDS",
     "DIALECTS",
     "GA",
+    "NEWEST",
+    "SUPPORTED",
     "VERSIONS",
     "Cloud",
     "Dialect",
@@ -32,6 +34,8 @@ __all__ = [
 
 #: The API version of ``text:analyze`` and of blocklists (azure-api.md §2.1).
 GA = "2024-09-01"
+#: The last one with custom categories and incidents.
+NEWEST = "2024-09-30-preview"
 
 #: What a custom category and an incident may be called (azure-api.md §2.4): at most 64
 #: characters, letters, digits and inner hyphens.
@@ -70,6 +74,8 @@ class Dialect:
     has_delimiter: bool
     #: The field that names the service's own copy of the samples.
     copy_field: str
+    #: The API version of incidents, which 2024-05-15-preview lacks.
+    incidents_version: str
     #: The service's words for a version's status, in ours: "created", "building",
     #: "ready", "failed", "deleting", "delete_failed". Any other is polled on.
     statuses: Mapping[str, str]
@@ -99,7 +105,7 @@ _STATUSES = MappingProxyType(
 )
 
 
-def _newer(version: str) -> Dialect:
+def _newer(version: str, incidents: str) -> Dialect:
     return Dialect(
         version=version,
         is_inline=False,
@@ -108,6 +114,7 @@ def _newer(version: str) -> Dialect:
         has_operations=True,
         has_delimiter=False,
         copy_field="sampleBlobSnapshotUrl",
+        incidents_version=incidents,
         statuses=_STATUSES,
     )
 
@@ -125,16 +132,19 @@ DIALECTS: Mapping[str, Dialect] = {
             has_operations=False,
             has_delimiter=True,
             copy_field="sampleBlobCopyUrl",
+            incidents_version=NEWEST,
             statuses=_INLINE_STATUSES,
         ),
-        _newer("2024-02-15-preview"),
-        _newer("2024-09-15-preview"),
-        _newer("2024-09-30-preview"),
+        _newer("2024-02-15-preview", NEWEST),
+        _newer("2024-09-15-preview", "2024-09-15-preview"),
+        _newer(NEWEST, NEWEST),
     )
 }
 
-#: Versions whose ``text:analyze`` takes and gives what ``analyze`` knows.
-VERSIONS = ("2023-10-01", "2024-03-30-preview", GA, *DIALECTS)
+#: Versions whose ``text:analyze`` is as we know it (azure-api.md §2.1).
+VERSIONS = (GA, "2023-10-01", "2024-03-30-preview", *DIALECTS)
+#: Those that the service supports since 1 March 2025 (§5).
+SUPPORTED = (GA, "2024-09-15-preview", "2024-09-30-preview")
 
 
 def dialect_of(alias: str, version: object) -> Dialect:

@@ -1,0 +1,140 @@
+"""Azure Content Moderator v2, the private preview of 2022: four probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from hashlib import blake2b
+
+from django.core.checks import CheckMessage
+
+from ..exceptions import UnsupportedFeature, sealed
+from ..verdicts import HarmCategory, Scale, Verdict
+from . import azure_options as options
+from .azure_answers import MODERATOR_NAMES, read_moderation
+from .azure_checks import check_connection, check_moderator
+from .azure_common import connect
+from .azure_questions import Interview, Question
+from .base import Asked, Limit, Provider
+from .splitting import Cut
+
+#: The only version with this path (azure-api.md §7).
+VERSION = "2022-09-30-preview"
+#: The longest text of one request: "7K characters", taken for code points.
+MAX_TEXT = 7_000
+#: Below one a second, so that no two fall into one; below ten, as it is written (§4).
+TIERS: Mapping[str, Limit] = {
+    "F0": Limit(rate=0.95, burst=1, per_month=5_000),
+    "S0": Limit(rate=7.9, burst=2),
+}
+
+
+class AzureContentModerator(Provider):
+    """Asks the resource at ``endpoint``, by ``key`` or by an Entra ``credential``.
+
+    ``tier`` is that of the resource; neighboring parts of a long text share
+    ``overlap`` code points. Its scores are probabilities, which are no severities:
+    a rule for it is on the scale *score* or *detected*. It knows English alone.
+    """
+
+    harm_categories = frozenset(HarmCategory.values)
+    harm_scales = frozenset({Scale.SCORE.value, Scale.DETECTED.value})
+    max_text_length = MAX_TEXT
+    batch_size = 1
+
+    @sealed
+    def __init__(
+        self,
+        alias: str,
+        *,
+        endpoint: object,
+        key: object = None,
+        second_key: object = None,
+        credential: object = None,
+        cloud: object = "public",
+        tier: object = "S0",
+        overlap: object = 500,
+        connect_timeout: object = None,
+        read_timeout: object = None,
+        total_timeout: object = None,
+    ) -> None:
+        super().__init__(alias)
+        self._tier = options.choice(alias, "tier", tier, TIERS)
+        shared = options.count(alias, "overlap", overlap, MAX_TEXT // 4)
+        self._cut = Cut(limit=MAX_TEXT, overlap=shared, most=shared)
+        self.client = connect(
+            alias,
+            endpoint=endpoint,
+            key=key,
+            second_key=second_key,
+            credential=credential,
+            cloud=cloud,
+            product="contentmoderator",
+            provider=type(self).__name__,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            total_timeout=total_timeout,
+        )
+        self._interview = Interview(self.client)
+        self._cloud = str(cloud)
+        self._credential_name = credential if isinstance(credential, str) else ""
+
+    @property
+    def credential(self) -> str:
+        whose = f"{self.client.fingerprint}\n{self.client.endpoint}"
+        return blake2b(whose.encode(), digest_size=8).hexdigest()
+
+    @property
+    def limits(self) -> Mapping[str, Limit]:
+        return {"moderate": TIERS[self._tier]}
+
+    def cost(
+        self, texts: Sequence[str], categories: Sequence[Asked]
+    ) -> Mapping[str, int]:
+        return self._interview.cost(texts, [self._question(categories)])
+
+    @sealed
+    def analyze(
+        self, texts: Sequence[str], categories: Sequence[Asked]
+    ) -> list[Verdict]:
+        names = [one for one in categories if isinstance(one, str)]
+        if len(names) < len(categories):
+            raise UnsupportedFeature(
+                f"{type(self).__name__} has no custom categories.", alias=self.alias
+            )
+        questions = [self._question(names)]
+        return [
+            self._interview.ask(text, questions).verdict(self.alias, names)
+            for text in texts
+        ]
+
+    def check(self) -> list[CheckMessage]:
+        return [
+            *check_connection(
+                self.alias,
+                endpoint=self.client.endpoint,
+                cloud=self._cloud,
+                credential=self._credential_name,
+            ),
+            *check_moderator(self.alias),
+        ]
+
+    def _question(self, categories: Sequence[Asked]) -> Question:
+        return Question(
+            feature="moderate",
+            path="/moderate/text/detect",
+            version=VERSION,
+            setting="",
+            cut=self._cut,
+            body={
+                "categories": [
+                    theirs
+                    for theirs, ours in MODERATOR_NAMES.items()
+                    if ours in categories
+                ]
+            },
+            read=partial(
+                read_moderation,
+                asked=[one for one in categories if isinstance(one, str)],
+            ),
+        )
