@@ -96,6 +96,12 @@ class SampleBlobs:
         """Where the version's samples are, or will be: what the service is told."""
         return self._url(request.name, request.version, _digest(request))
 
+    def url_for(self, request: RemovalRequest) -> str:
+        """The same of a version that is to be deleted; empty where it can't be told."""
+        if not request.samples_sha256:
+            return ""  # Taken over from the service: its samples were never ours.
+        return self._url(request.name, request.version, request.samples_sha256)
+
     def is_anothers(self, url: str, request: RemovalRequest) -> bool:
         """Whether ``url`` is that of the samples of another version of ours."""
         found = _OURS.fullmatch(url.removeprefix(f"{self.url}/"))
@@ -124,11 +130,9 @@ class SampleBlobs:
     @sealed
     def delete(self, request: RemovalRequest) -> None:
         """Delete the version's samples. What is not there (any more) is no error."""
-        if not request.samples_sha256:
-            return  # Taken over from the service: its samples were never ours.
-        url = self._url(request.name, request.version, request.samples_sha256)
-        with suppress(NotFound):
-            self._ask(url, _delete)
+        if url := self.url_for(request):
+            with suppress(NotFound):
+                self._ask(url, _delete)
 
     def _url(self, name: str, version: int, digest: str) -> str:
         return f"{self.url}/{name}-v{version}-{digest[:HASH_DIGITS]}.jsonl"
