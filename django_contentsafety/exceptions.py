@@ -173,6 +173,27 @@ class BuildFailed(ProviderError):
     retryable = False
 
 
+class SlotsFull(ProviderError):
+    """The provider keeps as many versions as it may: one has to be deleted first."""
+
+    code = "slots"
+    retryable = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: int | None = None,
+        held: tuple[tuple[str, str], ...] = (),
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        #: How many there may be; None = it doesn't say.
+        self.limit = limit
+        #: What takes the place: (category's name there, the provider's version).
+        self.held = held
+
+
 class ProviderBug(ProviderError):
     """Our own code failed in the middle of a call."""
 

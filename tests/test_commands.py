@@ -246,6 +246,13 @@ def test_no_seconds_are_none(waiting):
     assert "default: 2 decided" in run("contentsafety_drain", "--seconds", "30")
 
 
+@pytest.mark.parametrize("command", ["contentsafety_drain", "contentsafety_worker"])
+@pytest.mark.parametrize("value", ["-3", "nan", "soon"])
+def test_a_duration_is_a_number_from_zero_up(command, value):
+    with pytest.raises(CommandError, match=f"{value} is no number of seconds"):
+        run(command, f"--seconds={value}")
+
+
 def test_what_a_person_must_look_at_is_counted(waiting):
     ModerationState.objects.update(crashes=3)
     assert "0 decided, 0 put back, 2 for a person" in run("contentsafety_drain")

@@ -32,7 +32,8 @@ from .wire import Received, exchange, explain, user_agent
 #: The longest answer that is read, in bytes, unpacked.
 MAX_BYTES = 1_000_000
 
-_KINDS: Mapping[str, type[ProviderError]] = {
+#: The errors for what ``wire.explain`` finds.
+KINDS: Mapping[str, type[ProviderError]] = {
     "network": NetworkError,
     "protocol": ProtocolError,
     "bug": ProviderBug,
@@ -231,7 +232,7 @@ class Client:
             if kind != "network" or call.sent or not again:
                 break
         # Not inside the except: what was caught has frames with key and text.
-        return _KINDS[kind](f"The provider {self.alias!r} {words}.", alias=self.alias)
+        return KINDS[kind](f"The provider {self.alias!r} {words}.", alias=self.alias)
 
     def _judge(
         self,

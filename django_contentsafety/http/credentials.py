@@ -120,8 +120,8 @@ class BearerToken(HeaderKey):
 
 
 @sealed
-def checked_endpoint(alias: str, endpoint: object) -> str:
-    """``endpoint`` without a slash at its end.
+def checked_endpoint(alias: str, endpoint: object, what: str = "endpoint") -> str:
+    """``endpoint`` without a slash at its end; ``what`` it is, for the words.
 
     Raise InvalidProvider, without repeating it (it may hold a key), for one that would
     send key and texts in clear, or that isn't just scheme, host, port and path.
@@ -141,7 +141,7 @@ def checked_endpoint(alias: str, endpoint: object) -> str:
     ):
         problem = "must begin with https:// (http:// is for this machine alone)"
     if parts is None or problem:
-        raise InvalidProvider(f"Provider {alias!r}: its endpoint {problem}.")
+        raise InvalidProvider(f"Provider {alias!r}: its {what} {problem}.")
     return f"{parts.scheme}://{_host(parts)}{_port(parts)}{parts.path.rstrip('/')}"
 
 

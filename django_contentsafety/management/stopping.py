@@ -5,8 +5,21 @@ from __future__ import annotations
 import select
 import signal
 import socket
+from argparse import ArgumentTypeError
+from math import isnan
 from types import FrameType, TracebackType
 from typing import Any
+
+
+def seconds(value: str) -> float:
+    """A duration from a command line: not below zero, and a number."""
+    try:
+        duration = float(value)
+    except ValueError:
+        duration = -1
+    if isnan(duration) or duration < 0:
+        raise ArgumentTypeError(f"{value} is no number of seconds from 0 up.")
+    return duration
 
 
 class Stop:

@@ -21,6 +21,7 @@ from .base import (
     CustomCategory,
     Limit,
     Provider,
+    RemoteVersion,
     RemovalRequest,
     RemovalState,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "CustomCategory",
     "Limit",
     "Provider",
+    "RemoteVersion",
     "RemovalRequest",
     "RemovalState",
     "explain_unanswerable",

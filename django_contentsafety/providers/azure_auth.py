@@ -147,9 +147,19 @@ def make_credential(alias: str, credential: object, cloud: Cloud) -> Any:
 class Entra:
     """Fetches tokens, and says in the family's words why there is none."""
 
-    def __init__(self, alias: str, credential: object, cloud: Cloud) -> None:
+    def __init__(
+        self,
+        alias: str,
+        credential: object,
+        cloud: Cloud,
+        *,
+        scope: str = "",
+        role: str = "Cognitive Services User",
+    ) -> None:
+        """For tokens of ``scope``, else of Content Safety's; they need ``role``."""
         self._alias, self._cloud = alias, cloud
         self._credential = checked_credential(alias, credential)
+        self._scope, self._role = scope or cloud.scope, role
         self._made: Any = None
 
     def __repr__(self) -> str:
@@ -169,7 +179,7 @@ class Entra:
         try:
             if self._made is None:
                 self._made = make_credential(self._alias, self._credential, self._cloud)
-            found = self._made.get_token(self._cloud.scope)
+            found = self._made.get_token(self._scope)
             return str(found.token), float(found.expires_on)
         except InvalidProvider as problem:
             # Not at start-up any more: a flow takes only errors of the family.
@@ -197,7 +207,7 @@ class Entra:
             return ServerError(words, alias=alias, status=status)
         return AuthenticationFailed(
             f"{who} gave no token ({describe(error)}): look at the identity that this "
-            "host runs under, and its role “Cognitive Services User”.",
+            f"host runs under, and its role “{self._role}”.",
             alias=alias,
         )
 

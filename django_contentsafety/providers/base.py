@@ -86,6 +86,9 @@ class RemovalRequest:
     provider_version: str
     #: Ours, one a try, stored before the provider hears of it: the idempotency key.
     removal_id: str
+    #: Of the frozen JSONL, whose copies are to be deleted as well; empty where it was
+    #: never ours.
+    samples_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,25 @@ class RemovalState:
     raw_status: str = ""
     #: Why it failed and what to do.
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteVersion:
+    """A version that a provider keeps, as it lists it; ours or anybody's."""
+
+    #: The category's name there, which may be none that we allow.
+    name: str
+    #: The provider's own number or name of the version.
+    provider_version: str
+    definition: str = ""
+    #: One of our words for how it stands there: "frozen" (nobody has built it),
+    #: "building", "ready", "failed", "deleting" or "delete_failed"; empty = a word that
+    #: we don't know.
+    status: str = ""
+    #: The provider's own word.
+    raw_status: str = ""
+    #: When it was made, as the provider writes it; empty = it doesn't say.
+    created: str = ""
 
 
 #: Called with (phase, fraction from 0 to 1).
@@ -117,6 +139,8 @@ class Provider:
     custom_scales: ClassVar[frozenset[str]] = frozenset()
     #: Whether it builds versions of custom categories.
     can_build: ClassVar[bool] = False
+    #: Whether it says which versions it keeps.
+    can_list: ClassVar[bool] = False
     #: The longest text of one request in code points; None = any.
     max_text_length: ClassVar[int | None] = None
     #: The most texts of one ``analyze``; None = any. A batch goes out in parts of it.
@@ -190,14 +214,19 @@ class Provider:
     def register(self, request: BuildRequest) -> str:
         """Make the version known; return the provider's own number or name of it.
 
-        Called again after a crash: ask before acting twice.
+        Called again after a crash: ask before acting twice. Raise SlotsFull where the
+        provider keeps no further version, and Conflict where it only has to end
+        something else first: the step is tried again within minutes.
         """
         raise UnsupportedFeature(
             f"{type(self).__name__} can't build categories.", alias=self.alias
         )
 
     def submit(self, request: BuildRequest, provider_version: str) -> None:
-        """Start the build. Called again after a crash: ask before acting twice."""
+        """Start the build. Called again after a crash: ask before acting twice.
+
+        Raise Conflict where another build has to end first, SlotsFull as ``register``.
+        """
         raise UnsupportedFeature(
             f"{type(self).__name__} can't build categories.", alias=self.alias
         )
@@ -237,6 +266,17 @@ class Provider:
         A provider in this process keeps nothing: the version is gone with its row.
         """
         return RemovalState(status="gone")
+
+    def catalog(self) -> list[RemoteVersion]:
+        """Every version that the provider keeps, of each category, all pages of them.
+
+        All or nothing: raise a ProviderError where a part can't be had. What is not
+        in it is taken for gone.
+        """
+        raise UnsupportedFeature(
+            _("The provider %s can't say which versions it keeps.") % self.alias,
+            alias=self.alias,
+        )
 
     def check(self) -> list[CheckMessage]:
         """System checks of this provider's own configuration. No I/O."""

@@ -26,6 +26,7 @@ from django_contentsafety.exceptions import (
     ProviderError,
     RateLimited,
     ServerError,
+    SlotsFull,
     TooLarge,
     UnsupportedFeature,
     sealed,
@@ -240,6 +241,7 @@ def test_the_codes_that_rows_record() -> None:
         "NotFound": "missing",
         "Conflict": "conflict",
         "BuildFailed": "build",
+        "SlotsFull": "slots",
         "ProviderBug": "bug",
     }
 
@@ -255,6 +257,7 @@ def test_what_may_be_asked_again_and_what_costs_no_try() -> None:
         Gone,
         NotFound,
         BuildFailed,
+        SlotsFull,
     }
     free = {kind for kind in CLASSES if kind.refund}
     assert free == {RateLimited, DeadlineExceeded} | {

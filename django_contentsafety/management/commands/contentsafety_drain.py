@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from ...flows import upkeep
+from ..stopping import seconds as duration
 
 
 class Command(BaseCommand):
@@ -18,7 +19,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--seconds",
-            type=float,
+            type=duration,
             default=None,
             help="Stop after so long (default: when nothing is due any more).",
         )

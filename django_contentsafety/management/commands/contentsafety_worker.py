@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 from ...flows.upkeep import Tick, tick
 from ..connections import close_old
-from ..stopping import Stop
+from ..stopping import Stop, seconds
 from .contentsafety_sweep import EVERY
 
 #: Seconds of one drain, so that SIGTERM is heard soon.
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--seconds", type=float, default=inf, help="Stop after so long."
+            "--seconds", type=seconds, default=inf, help="Stop after so long."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
