@@ -11,7 +11,9 @@ import pytest
 from django_contentsafety.http import close_sessions
 from django_contentsafety.testing.azure import AzureService
 from django_contentsafety.testing.fault_server import FaultServer
+from tests import servers
 
+from .azurite import Azurite, fetch, running
 from .plain import NEWER, OLDER, Plain
 
 
@@ -38,3 +40,19 @@ def serve(stack: ExitStack) -> Any:
 def dialect(request: pytest.FixtureRequest) -> str:
     """Once in each dialect of custom categories."""
     return request.param
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """Blob storage; with the marker of the same name. TEST_AZURITE_URL names one."""
+    if servers.url("azurite") != servers.SERVERS["azurite"].default:
+        yield Azurite(servers.url("azurite").rstrip("/"))
+        return
+    try:
+        fetch()
+    except Exception as error:
+        if servers.demanded("azurite"):
+            raise
+        pytest.skip(f"npm can't bring Azurite ({type(error).__name__})")
+    with running() as azurite:
+        yield azurite
