@@ -106,7 +106,11 @@ class Versions:
 
     def operation(self, operation_id: str) -> Answer | None:
         """The operation; None where nobody knows it (any more)."""
-        return self._unless_missing(f"{LIST}/operations/{quote(operation_id, safe='')}")
+        path = f"{LIST}/operations/{quote(operation_id, safe='')}"
+        answer = self._unless_missing(path)
+        if answer is not None and answer.data.get("id") != operation_id:
+            raise answer.unreadable("is not about the operation asked for")
+        return answer
 
     def register(self, name: str, content: Mapping[str, str]) -> Entry:
         """A new version, always: whoever calls this has looked for an own one."""
@@ -171,7 +175,9 @@ class Versions:
             return self.ask("GET", path, **options)
         except NotFound:
             return None
-        except Gone:
+        except Gone as error:
+            if error.status != 404:
+                raise
             # Assumed: what is missing may be answered as a path that nobody serves is.
             # Where the list is served, it was that.
             self.ask("GET", LIST)
