@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from django.core.checks import CheckMessage
 
-from ..exceptions import NotFound, sealed
+from ..exceptions import InvalidProvider, NotFound, sealed
 from ..verdicts import HarmCategory, Scale, Verdict
 from . import azure_options as options
 from .azure_answers import LEVELS, read_analysis, read_custom, read_incidents
@@ -77,7 +77,6 @@ class AzureContentSafety(BuildingProvider):
         credential: object = None,
         cloud: object = "public",
         api_version: object = GA,
-        custom: object = "rapid",
         categories_api_version: object = "2024-09-15-preview",
         levels: object = "four",
         blocklists: object = (),
@@ -97,7 +96,6 @@ class AzureContentSafety(BuildingProvider):
         super().__init__(alias)
         self.api_version = options.api_version(alias, "api_version", api_version)
         self.dialect = dialect_of(alias, categories_api_version)
-        self._custom = options.choice(alias, "custom", custom, ("rapid", "standard"))
         self._levels = options.choice(alias, "levels", levels, LEVELS)
         self._blocklists = options.blocklist_names(alias, blocklists)
         self._halts = options.flag(
@@ -136,6 +134,11 @@ class AzureContentSafety(BuildingProvider):
                 cloud=cloud_of(alias, cloud),
                 timeouts=self.client.timeouts,
             )
+        elif (blob_connection_string, blob_sas, blob_credential) != (None,) * 3:
+            raise InvalidProvider(
+                f"Provider {alias!r} has what opens a container, and no blob_container."
+            )
+        self._builds = blobs is not None
         self.builder = Categories(alias, self.client, self.dialect, blobs)
         self._cloud = str(cloud)
         self._credential_name = credential if isinstance(credential, str) else ""
@@ -192,7 +195,7 @@ class AzureContentSafety(BuildingProvider):
             ),
             *check_versions(self.alias, version=self.api_version),
         ]
-        if self._custom == "standard":
+        if self._builds:
             found += check_standard(self.alias, version=self.dialect.version)
         return found
 

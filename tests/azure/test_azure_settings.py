@@ -46,7 +46,7 @@ def ids(options: dict[str, Any]) -> list[str]:
         ({"api_version": None}, "api_version must be a date"),
         ({"categories_api_version": "2024-09-01"}, "categories_api_version must"),
         ({"categories_api_version": ""}, "categories_api_version must"),
-        ({"custom": "both"}, "custom must be one of rapid, standard"),
+        ({"blob_sas": "sig=x"}, "no blob_container"),
         ({"levels": 8}, "levels must be one of four, eight"),
         ({"tier": "S1"}, "tier must be one of F0, S0"),
         ({"cloud": "germany"}, "cloud must be one of public, usgov, china"),
@@ -140,12 +140,16 @@ def test_a_version_nobody_knows_is_a_warning() -> None:
 
 @pytest.mark.parametrize("version", DIALECTS)
 def test_retired_custom_categories_say_what_takes_their_place(version: str) -> None:
-    provider = safety(HOST, custom="standard", categories_api_version=version)
+    container = {
+        "blob_container": "https://account.blob.core.windows.net/samples",
+        "blob_credential": Fake("x"),
+    }
+    provider = safety(HOST, categories_api_version=version, **container)
     (message,) = provider.check()
     assert message.id == "contentsafety.W015"
     assert "1 September 2026" in message.msg
     assert ("1 March 2025" in message.msg) is (version not in SUPPORTED)
-    assert "custom='rapid'" in (message.hint or "")
+    assert "AzureIncidents" in (message.hint or "")
     assert safety(HOST, categories_api_version=version).check() == []
 
 
