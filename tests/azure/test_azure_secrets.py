@@ -120,8 +120,12 @@ def test_what_is_kept_of_a_good_call_is_harmless(
     except ProviderError as error:
         # With what is remembered of the first answer.
         assert hits(shown_by(error)) == []
-    (client,) = [one for one in vars(provider).values() if type(one).__name__ == "Client"]
-    (interview,) = [one for one in vars(provider).values() if isinstance(one, Interview)]
+    (client,) = [
+        one for one in vars(provider).values() if type(one).__name__ == "Client"
+    ]
+    (interview,) = [
+        one for one in vars(provider).values() if isinstance(one, Interview)
+    ]
     shown = [repr(provider), provider.credential, client.fingerprint, *logged]
     for thing in (provider, client, interview):
         shown += [repr(value) for value in vars(thing).values()]

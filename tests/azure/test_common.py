@@ -104,7 +104,13 @@ def test_a_list_without_an_end_has_one(server: FaultServer) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [{}, {"value": None}, {"value": {}}, {"value": ["a"]}, {"value": [], "nextLink": 7}],
+    [
+        {},
+        {"value": None},
+        {"value": {}},
+        {"value": ["a"]},
+        {"value": [], "nextLink": 7},
+    ],
 )
 def test_a_page_that_is_none_is_refused(server: FaultServer, data: Any) -> None:
     with pytest.raises(ProtocolError):
