@@ -117,14 +117,21 @@ class SampleBlobs:
         url = self.url_of(request)
         try:
             self._ask(url, _create(request.samples))
-        except Conflict:
-            # Written by an earlier try, whose answer was lost.
-            if self._ask(url, _content_md5) != _md5(request.samples):
-                raise BuildFailed(
-                    f"The blob of v{request.version} holds other samples than were "
-                    "frozen: delete it, or freeze another version.",
-                    alias=self.alias,
-                ) from None
+        except Conflict as error:
+            refused = error
+        else:
+            return url
+        # Written by an earlier try, whose answer was lost; or storage is busy with it.
+        try:
+            held = self._ask(url, _content_md5)
+        except NotFound:
+            raise refused from None
+        if held != _md5(request.samples):
+            raise BuildFailed(
+                f"The blob of v{request.version} holds other samples than were frozen: "
+                "delete it, or freeze another version.",
+                alias=self.alias,
+            )
         return url
 
     @sealed

@@ -21,10 +21,11 @@ from ..exceptions import (
     sealed,
 )
 from ..http import Client
+from .azure_asking import advised
 from .azure_blob import SampleBlobs
 from .azure_common import Dialect, reason, word
-from .azure_limits import full
-from .azure_versions import Entry, Versions, advised
+from .azure_limits import explain_samples, full
+from .azure_versions import Entry, Versions
 from .base import (
     BuildRequest,
     BuildState,
@@ -55,15 +56,17 @@ class Categories:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.alias!r}>"
 
+    def lacks(self, positives: int, negatives: int, size: int) -> list[str]:
+        """What is missing before the service builds from such samples, in words."""
+        if self._blobs is None:
+            return [self._no_container()]
+        return explain_samples(positives, negatives, size)
+
     @sealed
     def register(self, request: BuildRequest) -> str:
         """The service's number of the version; it is made only where it isn't there."""
         if self._blobs is None:
-            raise Misconfigured(
-                f"The provider {self.alias!r} has no container for the samples: set "
-                "blob_container, or build with AzureIncidents.",
-                alias=self.alias,
-            )
+            raise Misconfigured(self._no_container(), alias=self.alias)
         url = self._blobs.url_of(request)
         found = self._registered(request, url)
         if found is None:
@@ -172,6 +175,9 @@ class Categories:
                 raw_status=found.raw_status,
                 error=_explained(_("The service could not delete it"), why),
             )
+        if not found.is_leaving and found.status != "building":
+            # It was called missing when its deletion was to begin, and is there.
+            self.remove(request)
         return RemovalState(status="running", raw_status=found.raw_status)
 
     @sealed
@@ -222,6 +228,15 @@ class Categories:
             return full(self.alias, name, self.catalog())
         except ProviderError:
             return None
+
+    def _no_container(self) -> str:
+        return (
+            _(
+                "The provider %s has no container for the samples: set its "
+                "blob_container, or build with AzureIncidents."
+            )
+            % self.alias
+        )
 
     def _number(self, request: BuildRequest, provider_version: str) -> int:
         if provider_version.isdecimal():

@@ -12,10 +12,14 @@ from ..exceptions import NotFound, sealed
 from ..verdicts import HarmCategory, Scale, Verdict
 from . import azure_options as options
 from .azure_answers import LEVELS, read_analysis, read_custom, read_incidents
+from .azure_blob import SampleBlobs
+from .azure_building import BuildingProvider
+from .azure_categories import Categories
 from .azure_checks import check_connection, check_standard, check_versions
-from .azure_common import GA, connect, dialect_of
+from .azure_common import GA, cloud_of, connect, dialect_of
+from .azure_limits import MIN_POSITIVES
 from .azure_questions import Interview, Question
-from .base import Asked, CustomCategory, Limit, Provider
+from .base import Asked, CustomCategory, Limit
 from .splitting import Cut
 
 #: The longest text of ``text:analyze`` and ``text:detectIncidents`` in code points
@@ -43,14 +47,16 @@ TIERS: Mapping[str, Mapping[str, Limit]] = {
 }
 
 
-class AzureContentSafety(Provider):
+class AzureContentSafety(BuildingProvider):
     """Asks the resource at ``endpoint``, by ``key`` or by an Entra ``credential``.
 
     Severities are on the four ``levels`` (0, 2, 4, 6) or all eight. ``blocklists`` are
     lists at the service; an item that is hit brings ``blocklist_decision``, and with
     ``halt_on_blocklist_hit`` no model is asked. ``tier`` is that of the resource.
     Neighboring parts of a long text share ``overlap`` code points, those of a custom
-    category's ``custom_overlap``. docs/howto/azure.md has all options.
+    category's ``custom_overlap``. ``blob_container`` is where samples of custom
+    categories are written to, opened by one of ``blob_connection_string``, ``blob_sas``
+    and ``blob_credential``. docs/howto/azure.md has all options.
     """
 
     harm_categories = frozenset(HarmCategory.values)
@@ -58,6 +64,7 @@ class AzureContentSafety(Provider):
     custom_scales = frozenset({Scale.DETECTED.value})
     max_text_length = MAX_TEXT
     batch_size = 1
+    min_samples = (MIN_POSITIVES, 0)
 
     @sealed
     def __init__(
@@ -79,6 +86,10 @@ class AzureContentSafety(Provider):
         tier: object = "S0",
         overlap: object = 500,
         custom_overlap: object = 0,
+        blob_container: object = None,
+        blob_connection_string: object = None,
+        blob_sas: object = None,
+        blob_credential: object = None,
         connect_timeout: object = None,
         read_timeout: object = None,
         total_timeout: object = None,
@@ -114,6 +125,18 @@ class AzureContentSafety(Provider):
             total_timeout=total_timeout,
         )
         self._interview = Interview(self.client)
+        blobs = None
+        if blob_container is not None:
+            blobs = SampleBlobs(
+                alias,
+                container=blob_container,
+                connection_string=blob_connection_string,
+                sas=blob_sas,
+                credential=blob_credential,
+                cloud=cloud_of(alias, cloud),
+                timeouts=self.client.timeouts,
+            )
+        self.builder = Categories(alias, self.client, self.dialect, blobs)
         self._cloud = str(cloud)
         self._credential_name = credential if isinstance(credential, str) else ""
 

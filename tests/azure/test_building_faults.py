@@ -1,0 +1,172 @@
+"""Whatever Azure and its storage answer, and whenever: a version is registered, built
+and deleted once.
+
+Each fault comes in the place of each request of a whole life, in both dialects, and a
+worker dies before and after each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from django_contentsafety.flows import build, removing
+from django_contentsafety.http import client
+from django_contentsafety.providers import azure_blob
+from django_contentsafety.testing import fault_server
+from django_contentsafety.testing.azure.wire import gateway, refused
+from django_contentsafety.testing.fault_server import Reply, answer, status
+from django_contentsafety.testing.trainer import Fault
+from tests.building import settle
+
+from .lives import WORDS, Died, Nth, World, freeze, live, world
+from .plain import NEWER, OLDER
+
+pytestmark = pytest.mark.django_db
+
+#: The answer, and the codes with which a person may be asked for help because of it.
+FAULTS: dict[str, tuple[Reply, set[str]]] = {
+    "400": (refused(400, "InvalidRequestBody", "No.").reply, {"content"}),
+    "401": (gateway(401, "Access denied."), {"config"}),
+    "403": (status(403), {"config"}),
+    # A service that says so of what is there is believed, or looked at again.
+    "404, coded": (refused(404, "ResourceNotFound", "No.").reply, {"missing"}),
+    "404": (gateway(404, "Resource not found"), {"gone", "missing"}),
+    "409": (refused(409, "Conflict", "No.").reply, set()),
+    "410": (status(410), {"gone"}),
+    "429": (gateway(429, "Try again in 7 seconds."), set()),
+    "500": (status(500), set()),
+    "503": (status(503, retry_after="9"), set()),
+    "a timeout": (fault_server.black_hole(), set()),
+    "a reset": (fault_server.reset(), set()),
+    "half an answer": (fault_server.truncated({"value": []}, 9), set()),
+    "a page": (fault_server.body(b"<html>Sorry", "text/html"), set()),
+    "another JSON": (answer({"hello": "world"}), set()),
+    "an unknown word": (answer({"status": "Rebalancing"}), set()),
+}
+#: What changes something there, and may have done so before the answer failed.
+ACTING = {"upload", "register", "build", "remove", "delete blob"}
+#: How an answer gets lost after that.
+LOST = {"409", "500", "503", "a timeout", "a reset", "half an answer", "another JSON"}
+#: Where nothing is to be changed, one of each kind.
+OF_LOOKS = {"403", "404, coded", "404", "410", "429", "500", "a reset", "another JSON"}
+#: Of these answers storage says nothing: it has no JSON, and any 2xx is a yes.
+NOT_OF_STORAGE = {"half an answer", "a page", "another JSON", "an unknown word"}
+OF_STORAGE = {"upload", "delete blob"}
+
+#: Of a life in which all goes well, in order; held by the first test.
+STEPS: dict[str, list[str]] = {
+    OLDER: [
+        *("look", "upload", "register", "look", "build", *["look"] * len(WORDS)),
+        *("look", "remove", "look", "look", "delete blob"),
+    ],
+    NEWER: [
+        *("look", "upload", "register", "operation", "look", "build"),
+        *["operation"] * len(WORDS),
+        *("look", "remove", "look", "delete blob"),
+    ],
+}
+
+
+def cases() -> Iterator[Any]:
+    for dialect, steps in STEPS.items():
+        for number, step in enumerate(steps):
+            if steps[number - 1 : number + 2] == [step] * 3:
+                continue  # A poll as the one before it and the one after it.
+            names = set(FAULTS) if step in ACTING else OF_LOOKS
+            names -= NOT_OF_STORAGE if step in OF_STORAGE else set()
+            for name in sorted(names):
+                for acts in {False, step in ACTING and name in LOST}:
+                    words = f"{dialect[5:7]} {number} {step}, {name}{', done' * acts}"
+                    yield pytest.param(dialect, number, name, acts, id=words)
+
+
+def once(site: World) -> None:
+    """All that should happen once happened once."""
+    begun = site.begun()
+    (blob,) = site.blobs.created
+    assert begun["registrations"] == {"scam": 1}
+    assert begun["builds"] == {"scam/1": 1}
+    assert begun["removals"] == {"scam/1": 1}
+    assert begun["blobs"] == {blob: 1}
+    assert set(begun["blobs deleted"].values()) <= {1}
+
+
+@pytest.mark.parametrize("version", STEPS)
+def test_a_life_in_which_all_goes_well(settings: Any, version: str) -> None:
+    chance = Nth()
+    site, frozen, asked = live(settings, version, chance)
+    assert chance.steps == STEPS[version]
+    assert (frozen.status, frozen.provider_version, asked) == ("deleted", "1", [])
+    once(site)
+    assert not site.blobs.held
+
+
+@pytest.mark.parametrize(("version", "number", "name", "acts"), list(cases()))
+def test_each_fault_at_each_step(
+    settings: Any, version: str, number: int, name: str, acts: bool
+) -> None:
+    step = STEPS[version][number]
+    reply, codes = FAULTS[name]
+    site, frozen, asked = live(settings, version, Nth(number, Fault(reply, acts)))
+    assert frozen.status == "deleted"
+    once(site)
+    assert len(asked) <= 1
+    if number < STEPS[version].index("remove") - 1:
+        assert set(asked) <= codes
+    elif not codes:
+        assert asked == []
+    # Only where storage itself said that there was no such blob it was left alone.
+    left = step == "delete blob" and name == "404, coded" and not acts
+    assert bool(site.blobs.held) == left
+
+
+@pytest.mark.parametrize("version", STEPS)
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", range(max(map(len, STEPS.values()))))
+def test_a_worker_dies_at_each_step(
+    settings: Any, monkeypatch: Any, version: str, late: bool, number: int
+) -> None:
+    """As by SIGKILL: nothing of ours is done after it, and its lease has to run out."""
+    asked = 0
+
+    def dying(work: Any) -> Any:
+        def do(*args: Any, **kwargs: Any) -> Any:
+            nonlocal asked
+            mine, asked = asked, asked + 1
+            if mine == number and not late:
+                raise Died
+            result = work(*args, **kwargs)
+            if mine == number:
+                raise Died
+            return result
+
+        return do
+
+    monkeypatch.setattr(client, "exchange", dying(client.exchange))
+    monkeypatch.setattr(azure_blob, "lend", dying(azure_blob.lend))
+    deaths = 0
+
+    def work_on() -> None:
+        nonlocal deaths
+        try:
+            settle()
+        except Died:
+            deaths += 1
+            settle()
+
+    with world(settings, version, script=WORDS, refuses=False) as site:
+        frozen = freeze("remote")
+        build.start(frozen, by="7")
+        work_on()
+        frozen.refresh_from_db()
+        assert frozen.status == "ready"
+        removing.delete(frozen, by="7")
+        work_on()
+        frozen.refresh_from_db()
+    assert frozen.status == "deleted"
+    assert deaths == (number < len(STEPS[version]))
+    once(site)
+    assert not site.blobs.held
