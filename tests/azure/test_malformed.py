@@ -16,10 +16,15 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from django_contentsafety.decisions import DecisionValue, Rule, decide
-from django_contentsafety.exceptions import ProviderError
+from django_contentsafety.exceptions import ProtocolError, ProviderError
 from django_contentsafety.http import close_sessions
 from django_contentsafety.providers import BuildState, RemoteVersion, RemovalState
-from django_contentsafety.testing.fault_server import FaultServer, Reply, black_hole
+from django_contentsafety.testing.fault_server import (
+    FaultServer,
+    Reply,
+    answer,
+    black_hole,
+)
 
 from .blobs import Blobs
 from .grown import broken
@@ -164,6 +169,19 @@ def test_no_broken_answer_is_a_success(
         # Whatever it took for an answer, it did nothing twice.
         methods = [request.method for request in tape.server.requests]
         assert methods.count("PUT") + methods.count("DELETE") <= 1
+
+
+@pytest.mark.parametrize("dialect", [OLDER, NEWER])
+@pytest.mark.parametrize("step", ["remove", "removal", "poll what is forgotten"])
+def test_an_answer_about_another_version_is_none(
+    tapes: Tapes, step: str, dialect: str
+) -> None:
+    (tape,) = tapes[f"{step}, {dialect}"]
+    place = [reply.status for reply in tape.replies].index(200)
+    said = json.loads(tape.replies[place].body)
+    (entry,) = said["value"]
+    with pytest.raises(ProtocolError):
+        tape.play(place, answer({"value": [{**entry, "version": 9}]}))
 
 
 def test_so_many_were_asked(
