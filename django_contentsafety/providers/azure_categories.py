@@ -21,10 +21,11 @@ from ..exceptions import (
     sealed,
 )
 from ..http import Client
+from .azure_asking import advised
 from .azure_blob import SampleBlobs
 from .azure_common import Dialect, reason, word
 from .azure_limits import explain_samples, full
-from .azure_versions import Entry, Versions, advised
+from .azure_versions import Entry, Versions
 from .base import (
     BuildRequest,
     BuildState,

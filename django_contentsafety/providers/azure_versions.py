@@ -6,17 +6,15 @@ made, and so made that the other answer is understood too.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
-from ..exceptions import Gone, NotFound, ProtocolError, ProviderError
+from ..exceptions import ProtocolError
 from ..http import Answer, Client
-from .azure_common import Dialect, pages, word
-
-E = TypeVar("E", bound=ProviderError)
+from .azure_asking import Asking
+from .azure_common import Dialect, word
 
 LIST = "/text/categories"
 #: How far back an own version is looked for: as many as a category could ever have
@@ -67,30 +65,32 @@ class Versions:
     """Asks one service about versions, in one dialect."""
 
     def __init__(self, client: Client, dialect: Dialect) -> None:
-        self._client, self.dialect = client, dialect
+        self._alias, self.dialect = client.alias, dialect
+        self._asking = Asking(
+            client,
+            dialect.version,
+            listing=LIST,
+            advice="Check its endpoint and categories_api_version "
+            f"({dialect.version}). Azure retired custom categories (standard) on "
+            "1 September 2026: AzureIncidents builds with what lives on.",
+        )
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._client.alias!r}>"
-
-    def ask(self, method: str, path: str, **options: Any) -> Answer:
-        """One request in the dialect; a retired service says what to use instead."""
-        params = {"api-version": self.dialect.version, **options.pop("params", {})}
-        try:
-            return self._client.request(method, path, params=params, **options)
-        except Gone as error:
-            gone = advised(
-                error,
-                "Check its endpoint and categories_api_version "
-                f"({self.dialect.version}). Azure retired custom categories (standard) "
-                "on 1 September 2026: AzureIncidents builds with what lives on.",
-            )
-        raise gone
+        return f"<{type(self).__name__} {self._alias!r}>"
 
     def find(self, name: str, number: int) -> Entry | None:
         """The version; None where it is not there (any more)."""
-        for entry in self._shown(name, number):
+        shown = self._shown(name, number)
+        for entry in shown:
             if entry.number == number:
                 return entry
+        if shown:
+            # Taken for *gone*, it would be forgotten, and keep its place.
+            raise ProtocolError(
+                f"The provider {self._alias!r} was asked for v{number} of "
+                f"{name}, and showed others.",
+                alias=self._alias,
+            )
         return None
 
     def latest(self, name: str) -> Iterator[Entry]:
@@ -100,27 +100,26 @@ class Versions:
     def every(self) -> Iterator[Entry]:
         """Every version of every category. Raise a ProviderError rather than leave
         one out."""
-        params = {"api-version": self.dialect.version}
-        for data in pages(self._client, LIST, params):
-            yield from self._all(_name_in(self._client.alias, data), MAX_NUMBER)
+        for data in self._asking.list():
+            yield from self._all(_name_in(self._alias, data), MAX_NUMBER)
 
     def operation(self, operation_id: str) -> Answer | None:
         """The operation; None where nobody knows it (any more)."""
         path = f"{LIST}/operations/{quote(operation_id, safe='')}"
-        answer = self._unless_missing(path)
+        answer = self._asking.find(path)
         if answer is not None and answer.data.get("id") != operation_id:
             raise answer.unreadable("is not about the operation asked for")
         return answer
 
     def register(self, name: str, content: Mapping[str, str]) -> Entry:
         """A new version, always: whoever calls this has looked for an own one."""
-        answer = self.ask("PUT", _path(name), json=content, expect=(200, 201))
+        answer = self._asking.ask("PUT", _path(name), json=content, expect=(200, 201))
         return self._read(answer, answer.data, name)
 
     def build(self, name: str, number: int, operation_id: str) -> None:
         """Begin to build it. The older dialect takes no id of ours."""
         headers = {"Operation-Id": operation_id} if self.dialect.has_operations else {}
-        self.ask(
+        self._asking.ask(
             "POST",
             f"{_path(name)}:build",
             params={"version": str(number)},
@@ -131,7 +130,7 @@ class Versions:
 
     def delete(self, name: str, number: int) -> None:
         """Begin to delete it. Without a number the whole category would go."""
-        self.ask(
+        self._asking.ask(
             "DELETE",
             _path(name),
             params={"version": str(number)},
@@ -148,9 +147,9 @@ class Versions:
         newest = shown[0].number
         if newest - 1 > back == MAX_NUMBER:
             raise ProtocolError(
-                f"The provider {self._client.alias!r} has given more than {back} "
+                f"The provider {self._alias!r} has given more than {back} "
                 f"numbers of {name}: they can't all be looked at.",
-                alias=self._client.alias,
+                alias=self._alias,
             )
         for number in range(newest - 1, max(newest - 1 - back, 0), -1):
             found = self.find(name, number)
@@ -159,7 +158,7 @@ class Versions:
 
     def _shown(self, name: str, number: int | None = None) -> list[Entry]:
         params = {} if number is None else {"version": str(number)}
-        answer = self._unless_missing(_path(name), params=params)
+        answer = self._asking.find(_path(name), params=params)
         if answer is None:
             return []
         entries = answer.data.get("value")
@@ -169,19 +168,6 @@ class Versions:
         if not isinstance(entries, list) or len(entries) > _LONGEST:
             raise answer.unreadable("has no list of versions")
         return [self._read(answer, entry, name) for entry in entries]
-
-    def _unless_missing(self, path: str, **options: Any) -> Answer | None:
-        try:
-            return self.ask("GET", path, **options)
-        except NotFound:
-            return None
-        except Gone as error:
-            if error.status != 404:
-                raise
-            # Assumed: what is missing may be answered as a path that nobody serves is.
-            # Where the list is served, it was that.
-            self.ask("GET", LIST)
-            return None
 
     def _read(self, answer: Answer, data: object, name: str) -> Entry:
         if not isinstance(data, dict) or data.get("categoryName") != name:
@@ -200,13 +186,6 @@ class Versions:
             status=self.dialect.status(raw_status),
             data=data,
         )
-
-
-def advised(error: E, words: str) -> E:
-    """``error`` with ``words`` after its own."""
-    more = copy.copy(error)
-    more.args = (f"{error} {words}",)
-    return more
 
 
 def _path(name: str) -> str:

@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
+from django_contentsafety.engine.samples import Sample, write_jsonl
 from django_contentsafety.flows import build, removing
 from django_contentsafety.flows.standing import standing
 from django_contentsafety.http import close_sessions
-from django_contentsafety.models import CategoryVersion
+from django_contentsafety.models import Category, CategoryVersion
 from django_contentsafety.testing.azure import AzureService
 from django_contentsafety.testing.fault_server import FaultServer
 from django_contentsafety.testing.trainer import Fault
-from tests.building import HASTY, PATIENT, freeze, settle
+from tests.building import HASTY, PATIENT, settle
 
 from .blobs import CONTAINER, Blobs, connection_string
 from .plain import KEY
 
-#: Positive samples that the service wants at least.
-SIZE = 50
+#: As many positive samples as the service wants at least.
+SAMPLES = write_jsonl(
+    [Sample(text=f"Send coins to wallet {n}.", is_positive=True) for n in range(50)]
+    + [Sample(text="See you on Monday.", is_positive=False)]
+)
 #: Of a build, in the service's and in words nobody knows.
-WORDS = ["queued", "Rebalancing", "running", "succeeded"]
+WORDS = ["running", "Rebalancing", "succeeded"]
 CATEGORIES = "django_contentsafety.providers.azure_content_safety.AzureContentSafety"
 INCIDENTS = "django_contentsafety.providers.azure_incidents.AzureIncidents"
 
@@ -98,6 +103,24 @@ def world(
         close_sessions()
 
 
+def freeze(provider: str, number: int = 1, samples: bytes = SAMPLES) -> CategoryVersion:
+    """A frozen version, without the uploads that come before one."""
+    category, _ = Category.objects.get_or_create(
+        name="scam", defaults={"definition": "Scams.", "provider": provider}
+    )
+    version: CategoryVersion = CategoryVersion.objects.create(
+        category=category,
+        number=number,
+        definition=category.definition,
+        provider=provider,
+        samples_jsonl=samples,
+        samples_sha256=sha256(samples).hexdigest(),
+        positive_count=50,
+        negative_count=1,
+    )
+    return version
+
+
 def live(
     settings: Any, version: str, chance: Nth, provider: str = "remote"
 ) -> tuple[World, CategoryVersion, list[str]]:
@@ -107,7 +130,7 @@ def live(
     # Nobody but ourselves keeps us from doing it twice.
     options = {"script": WORDS, "chance": chance, "refuses": False}
     with world(settings, version, hasty=hasty, **options) as site:
-        frozen = freeze(provider, size=SIZE)
+        frozen = freeze(provider)
         job = build.start(frozen, by="7")
         for _ in range(5):
             settle()
