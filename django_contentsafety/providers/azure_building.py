@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ..http import within
 from .base import (
     BuildRequest,
     BuildState,
@@ -13,6 +14,10 @@ from .base import (
     RemovalRequest,
     RemovalState,
 )
+
+#: Seconds for one step of a build or a deletion: less than its worker's lease (120 s,
+#: flows.pacing), so that no other worker begins the same meanwhile. The next goes on.
+STEP_SECONDS = 90.0
 
 
 class Builder(Protocol):
@@ -46,21 +51,26 @@ class BuildingProvider(Provider):
         return few or self.builder.lacks(positives, negatives, size)
 
     def register(self, request: BuildRequest) -> str:
-        return self.builder.register(request)
+        with within(STEP_SECONDS):
+            return self.builder.register(request)
 
     def submit(self, request: BuildRequest, provider_version: str) -> None:
-        self.builder.submit(request, provider_version)
+        with within(STEP_SECONDS):
+            self.builder.submit(request, provider_version)
 
     def poll(
         self, request: BuildRequest, provider_version: str, progress: Progress
     ) -> BuildState:
-        return self.builder.poll(request, provider_version)
+        with within(STEP_SECONDS):
+            return self.builder.poll(request, provider_version)
 
     def remove(self, request: RemovalRequest) -> None:
-        self.builder.remove(request)
+        with within(STEP_SECONDS):
+            self.builder.remove(request)
 
     def removal(self, request: RemovalRequest) -> RemovalState:
-        return self.builder.removal(request)
+        with within(STEP_SECONDS):
+            return self.builder.removal(request)
 
     def catalog(self) -> list[RemoteVersion]:
         return self.builder.catalog()

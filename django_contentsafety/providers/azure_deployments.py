@@ -7,14 +7,13 @@ a deployment by the id of our operation.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import blake2b
 from urllib.parse import quote
 
 from django.utils.translation import gettext as _
 
-from ..engine.samples import parse_jsonl
 from ..exceptions import (
     BuildFailed,
     Conflict,
@@ -27,6 +26,7 @@ from ..http import Answer, Client
 from .azure_answers import read_incidents
 from .azure_asking import Asking
 from .azure_common import reason, word
+from .azure_incident_samples import MAX_SAMPLES, IncidentSamples, folded
 from .base import (
     BuildRequest,
     BuildState,
@@ -37,9 +37,7 @@ from .base import (
 )
 
 LIST = "/text/incidents"
-#: Azure's documentation, custom categories (rapid): samples of an incident, code points
-#: of one; the JavaScript client's: samples of one request.
-MAX_SAMPLES, MAX_SAMPLE, MAX_BATCH = 1_000, 500, 100
+#: The longest name, in any version of the API.
 MAX_NAME = 64
 
 _VERSIONED = re.compile(r"(?P<name>.+)-v[0-9]+")
@@ -59,6 +57,7 @@ class Incidents:
             listing=LIST,
             advice=f"Check its endpoint and its api_version ({version}).",
         )
+        self.samples = IncidentSamples(alias, self._asking, LIST)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.alias!r}>"
@@ -82,7 +81,7 @@ class Incidents:
     @sealed
     def register(self, request: BuildRequest) -> str:
         """Make the incident with its samples, as far as it isn't there; its name."""
-        texts = self._texts(request)
+        texts = self.samples.of(request)
         incident = incident_name(request.name, request.version)
         found = self._find(incident)
         if found is None:
@@ -99,10 +98,10 @@ class Incidents:
             )
         elif found.data.get("incidentDefinition") != request.definition:
             raise self._anothers(incident)
-        held = self.samples(incident)
-        if not {_folded(text) for text in held.values()} <= {_folded(t) for t in texts}:
+        held = self.samples.all(incident)
+        if not {folded(text) for text in held.values()} <= {folded(t) for t in texts}:
             raise self._anothers(incident)
-        self._add(incident, texts, held)
+        self.samples.fill(incident, texts, held)
         return incident
 
     @sealed
@@ -126,7 +125,7 @@ class Incidents:
         operation = self._operation(request.operation_id)
         if operation is not None:
             return self._state(operation, request.samples, request.name)
-        text = self._texts(request)[0]
+        text = self.samples.of(request)[0]
         if self._detects(provider_version, text):
             return BuildState(status="succeeded", raw_status="Detected", fraction=1.0)
         raise NotFound(
@@ -159,42 +158,6 @@ class Incidents:
     def catalog(self) -> list[RemoteVersion]:
         """Every incident there is; by its name, which may be a version's of ours."""
         return [self._listed(entry) for entry in self._asking.list()]
-
-    @sealed
-    def samples(self, incident: str) -> dict[str, str]:
-        """The texts of its samples by the service's ids of them."""
-        found: dict[str, str] = {}
-        path = f"{_path(incident)}/incidentSamples"
-        for entry in self._asking.list(path, maxpagesize=str(MAX_BATCH)):
-            key, text = entry.get("incidentSampleId"), entry.get("text")
-            if not isinstance(key, str) or not isinstance(text, str):
-                raise ProtocolError(
-                    f"The provider {self.alias!r} lists a sample without id or text.",
-                    alias=self.alias,
-                )
-            found[key] = text
-        return found
-
-    @sealed
-    def add(self, incident: str, texts: Sequence[str]) -> int:
-        """Add the texts that aren't there; return how many those are."""
-        for number, text in enumerate(texts, start=1):
-            self._check(number, text)
-        return self._add(incident, texts, self.samples(incident))
-
-    @sealed
-    def take(self, incident: str, ids: Sequence[str]) -> None:
-        """Take samples away. What is not there (any more) is no error."""
-        held = self.samples(incident)
-        going = [key for key in dict.fromkeys(ids) if key in held]
-        for at in range(0, len(going), MAX_BATCH):
-            self._asking.ask(
-                "POST",
-                f"{_path(incident)}:removeIncidentSamples",
-                json={"incidentSampleIds": going[at : at + MAX_BATCH]},
-                expect=(200, 204),
-                may_be_empty=True,
-            )
 
     @sealed
     def deploy(self, incident: str, operation_id: str) -> None:
@@ -230,52 +193,6 @@ class Incidents:
         if found is not None and found.data.get("id") != operation_id:
             raise found.unreadable("is not about the operation asked for")
         return found
-
-    def _add(self, incident: str, texts: Sequence[str], held: Mapping[str, str]) -> int:
-        known = {_folded(text) for text in held.values()}
-        missing = [text for text in texts if _folded(text) not in known]
-        if len(held) + len(missing) > MAX_SAMPLES:
-            raise BuildFailed(
-                _(
-                    "An incident takes at most %(most)d samples, there would be %(have)d."
-                )
-                % {"most": MAX_SAMPLES, "have": len(held) + len(missing)},
-                alias=self.alias,
-            )
-        for at in range(0, len(missing), MAX_BATCH):
-            samples = [{"text": text} for text in missing[at : at + MAX_BATCH]]
-            self._asking.ask(
-                "POST",
-                f"{_path(incident)}:addIncidentSamples",
-                json={"incidentSamples": samples},
-                expect=(200, 201),
-            )
-        return len(missing)
-
-    def _texts(self, request: BuildRequest) -> list[str]:
-        """The positive samples. Raise BuildFailed for one the service can't take."""
-        parsed = parse_jsonl(request.samples, max_bytes=len(request.samples))
-        texts = []
-        for line, sample in parsed.samples:
-            if sample.is_positive:
-                self._check(line, sample.text)
-                texts.append(sample.text)
-        if not texts:
-            raise BuildFailed(
-                _("There are no positive samples: add some first."), alias=self.alias
-            )
-        return texts
-
-    def _check(self, number: int, text: str) -> None:
-        if len(text) > MAX_SAMPLE:
-            raise BuildFailed(
-                _(
-                    "Sample %(number)d has %(have)d characters, an incident's have at "
-                    "most %(most)d: shorten it, and freeze another version."
-                )
-                % {"number": number, "have": len(text), "most": MAX_SAMPLE},
-                alias=self.alias,
-            )
 
     def _detects(self, incident: str, text: str) -> bool:
         """Whether it answers, and finds a sample of its own. Assumed: one that is not
@@ -351,8 +268,3 @@ def _incident(request: RemovalRequest) -> str:
 
 def _path(incident: str) -> str:
     return f"{LIST}/{quote(incident, safe='')}"
-
-
-def _folded(text: str) -> str:
-    # The service may keep a text without the white space around it.
-    return " ".join(text.split())

@@ -157,22 +157,22 @@ class AzureIncidents(BuildingProvider):
 
     def samples(self, incident: str) -> dict[str, str]:
         """The texts of its samples by the service's ids of them."""
-        return self.incidents.samples(incident)
+        return self.incidents.samples.all(incident)
 
     def add_samples(self, incident: str, texts: Sequence[str]) -> int:
         """Add the texts that aren't there yet; return how many. ``deploy`` after it."""
-        return self.incidents.add(incident, texts)
+        return self.incidents.samples.add(incident, texts)
 
     def remove_samples(self, incident: str, ids: Sequence[str]) -> None:
         """Take samples away, by the service's ids. ``deploy`` after it."""
-        self.incidents.take(incident, ids)
+        self.incidents.samples.take(incident, ids)
 
     def deploy(self, incident: str) -> str:
-        """Let the samples as they are be what is detected; return the operation's id."""
+        """Let the samples as they are be what is detected; return the id to ask by."""
         operation = f"cs-deploy-{uuid4().hex}"
         self.incidents.deploy(incident, operation)
         return operation
 
     def deployment(self, operation: str) -> BuildState:
-        """How far it is. Raise NotFound where the service doesn't know it (any more)."""
+        """How far it is. Raise NotFound where nobody knows it (any more)."""
         return self.incidents.deployment(operation)

@@ -19,11 +19,16 @@ from django_contentsafety.testing.trainer import Fault
 from tests.building import HASTY, PATIENT, settle
 
 from .blobs import CONTAINER, Blobs, connection_string
-from .plain import KEY
+from .plain import KEY, NEWER
 
 #: As many positive samples as the service wants at least.
 SAMPLES = write_jsonl(
     [Sample(text=f"Send coins to wallet {n}.", is_positive=True) for n in range(50)]
+    + [Sample(text="See you on Monday.", is_positive=False)]
+)
+#: More than go into one request about an incident.
+MANY = write_jsonl(
+    [Sample(text=f"Send coins to wallet {n}.", is_positive=True) for n in range(120)]
     + [Sample(text="See you on Monday.", is_positive=False)]
 )
 #: Of a build, in the service's and in words nobody knows.
@@ -55,6 +60,13 @@ class World:
 
     azure: AzureService
     blobs: Blobs
+    #: The samples of each incident once it was deployed.
+    incidents: dict[str, list[str]] = field(default_factory=dict)
+
+    def look(self) -> None:
+        """Remember what the incidents are like, before they are deleted."""
+        for name, incident in self.azure.state.incidents.items():
+            self.incidents[name] = list(incident.samples.values())
 
     def begun(self) -> dict[str, dict[str, int]]:
         """How often each thing that should happen once has happened."""
@@ -103,8 +115,14 @@ def world(
         close_sessions()
 
 
-def freeze(provider: str, number: int = 1, samples: bytes = SAMPLES) -> CategoryVersion:
+def read_life(life: str) -> tuple[str, str]:
+    """The provider's alias, and the API version of its custom categories."""
+    return ("incidents", NEWER) if life == "incidents" else ("remote", life)
+
+
+def freeze(provider: str, number: int = 1) -> CategoryVersion:
     """A frozen version, without the uploads that come before one."""
+    samples = MANY if provider == "incidents" else SAMPLES
     category, _ = Category.objects.get_or_create(
         name="scam", defaults={"definition": "Scams.", "provider": provider}
     )
@@ -122,9 +140,13 @@ def freeze(provider: str, number: int = 1, samples: bytes = SAMPLES) -> Category
 
 
 def live(
-    settings: Any, version: str, chance: Nth, provider: str = "remote"
+    settings: Any, life: str, chance: Nth
 ) -> tuple[World, CategoryVersion, list[str]]:
-    """A whole life, with a person who sees to what needs one; the codes they saw."""
+    """A whole life, with a person who sees to what needs one; the codes they saw.
+
+    ``life`` is an API version of custom categories, or "incidents".
+    """
+    provider, version = read_life(life)
     asked: list[str] = []
     hasty = bool(chance.fault and chance.fault.reply.then == "hang")
     # Nobody but ourselves keeps us from doing it twice.
@@ -144,6 +166,7 @@ def live(
         assert (job.status, job.error_code) == ("succeeded", ""), job.error_message
         frozen.refresh_from_db()
         assert frozen.status == "ready"
+        site.look()
         for _ in range(5):
             removing.delete(frozen, by="7")
             settle()

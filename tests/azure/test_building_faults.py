@@ -21,7 +21,7 @@ from django_contentsafety.testing.fault_server import Reply, answer, status
 from django_contentsafety.testing.trainer import Fault
 from tests.building import settle
 
-from .lives import WORDS, Died, Nth, World, freeze, live, world
+from .lives import WORDS, Died, Nth, World, freeze, live, read_life, world
 from .plain import NEWER, OLDER
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +47,9 @@ FAULTS: dict[str, tuple[Reply, set[str]]] = {
     "an unknown word": (answer({"status": "Rebalancing"}), set()),
 }
 #: What changes something there, and may have done so before the answer failed.
-ACTING = {"upload", "register", "build", "remove", "delete blob"}
+ACTING = {"upload", "register", "build", "remove", "delete blob"} | {
+    *("incident", "add samples", "deploy", "remove incident")
+}
 #: How an answer gets lost after that.
 LOST = {"409", "500", "503", "a timeout", "a reset", "half an answer", "another JSON"}
 #: Where nothing is to be changed, one of each kind.
@@ -56,6 +58,8 @@ OF_LOOKS = {"403", "404, coded", "404", "410", "429", "500", "a reset", "another
 NOT_OF_STORAGE = {"half an answer", "a page", "another JSON", "an unknown word"}
 OF_STORAGE = {"upload", "delete blob"}
 
+#: A life beside those of the two API versions.
+INCIDENTS = "incidents"
 #: Of a life in which all goes well, in order; held by the first test.
 STEPS: dict[str, list[str]] = {
     OLDER: [
@@ -67,11 +71,19 @@ STEPS: dict[str, list[str]] = {
         *["operation"] * len(WORDS),
         *("look", "remove", "look", "delete blob"),
     ],
+    INCIDENTS: [
+        *("look at incident", "incident", "samples", "add samples", "add samples"),
+        *("incident operation", "deploy", *["incident operation"] * len(WORDS)),
+        *("look at incident", "remove incident", "look at incident"),
+    ],
 }
 
 
+NAMES = {OLDER: "05", NEWER: "09", INCIDENTS: INCIDENTS}
+
+
 def cases() -> Iterator[Any]:
-    for dialect, steps in STEPS.items():
+    for life, steps in STEPS.items():
         for number, step in enumerate(steps):
             if steps[number - 1 : number + 2] == [step] * 3:
                 continue  # A poll as the one before it and the one after it.
@@ -79,13 +91,21 @@ def cases() -> Iterator[Any]:
             names -= NOT_OF_STORAGE if step in OF_STORAGE else set()
             for name in sorted(names):
                 for acts in {False, step in ACTING and name in LOST}:
-                    words = f"{dialect[5:7]} {number} {step}, {name}{', done' * acts}"
-                    yield pytest.param(dialect, number, name, acts, id=words)
+                    words = f"{NAMES[life]} {number} {step}, {name}{', done' * acts}"
+                    yield pytest.param(life, number, name, acts, id=words)
 
 
-def once(site: World) -> None:
+def once(site: World, life: str) -> None:
     """All that should happen once happened once."""
     begun = site.begun()
+    if life == INCIDENTS:
+        assert begun["deployments"] == {"scam-v1": 1}
+        assert (
+            len(site.incidents["scam-v1"]) == 120 == len(set(*site.incidents.values()))
+        )
+        calls = site.azure.state.calls
+        assert (calls["incident"], calls["remove incident"]) == (1, 1)
+        return
     (blob,) = site.blobs.created
     assert begun["registrations"] == {"scam": 1}
     assert begun["builds"] == {"scam/1": 1}
@@ -94,27 +114,29 @@ def once(site: World) -> None:
     assert set(begun["blobs deleted"].values()) <= {1}
 
 
-@pytest.mark.parametrize("version", STEPS)
-def test_a_life_in_which_all_goes_well(settings: Any, version: str) -> None:
+@pytest.mark.parametrize("life", STEPS)
+def test_a_life_in_which_all_goes_well(settings: Any, life: str) -> None:
     chance = Nth()
-    site, frozen, asked = live(settings, version, chance)
-    assert chance.steps == STEPS[version]
-    assert (frozen.status, frozen.provider_version, asked) == ("deleted", "1", [])
-    once(site)
+    site, frozen, asked = live(settings, life, chance)
+    assert chance.steps == STEPS[life]
+    name = "scam-v1" if life == INCIDENTS else "1"
+    assert (frozen.status, frozen.provider_version, asked) == ("deleted", name, [])
+    once(site, life)
     assert not site.blobs.held
 
 
-@pytest.mark.parametrize(("version", "number", "name", "acts"), list(cases()))
+@pytest.mark.parametrize(("life", "number", "name", "acts"), list(cases()))
 def test_each_fault_at_each_step(
-    settings: Any, version: str, number: int, name: str, acts: bool
+    settings: Any, life: str, number: int, name: str, acts: bool
 ) -> None:
-    step = STEPS[version][number]
+    step = STEPS[life][number]
     reply, codes = FAULTS[name]
-    site, frozen, asked = live(settings, version, Nth(number, Fault(reply, acts)))
+    site, frozen, asked = live(settings, life, Nth(number, Fault(reply, acts)))
     assert frozen.status == "deleted"
-    once(site)
+    once(site, life)
     assert len(asked) <= 1
-    if number < STEPS[version].index("remove") - 1:
+    removing_from = len(STEPS[life]) - (3 if life == INCIDENTS else 4)
+    if number < removing_from - (life == OLDER):
         assert set(asked) <= codes
     elif not codes:
         assert asked == []
@@ -123,11 +145,11 @@ def test_each_fault_at_each_step(
     assert bool(site.blobs.held) == left
 
 
-@pytest.mark.parametrize("version", STEPS)
+@pytest.mark.parametrize("life", STEPS)
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("number", range(max(map(len, STEPS.values()))))
 def test_a_worker_dies_at_each_step(
-    settings: Any, monkeypatch: Any, version: str, late: bool, number: int
+    settings: Any, monkeypatch: Any, life: str, late: bool, number: int
 ) -> None:
     """As by SIGKILL: nothing of ours is done after it, and its lease has to run out."""
     asked = 0
@@ -157,16 +179,18 @@ def test_a_worker_dies_at_each_step(
             deaths += 1
             settle()
 
+    provider, version = read_life(life)
     with world(settings, version, script=WORDS, refuses=False) as site:
-        frozen = freeze("remote")
+        frozen = freeze(provider)
         build.start(frozen, by="7")
         work_on()
         frozen.refresh_from_db()
         assert frozen.status == "ready"
+        site.look()
         removing.delete(frozen, by="7")
         work_on()
         frozen.refresh_from_db()
     assert frozen.status == "deleted"
-    assert deaths == (number < len(STEPS[version]))
-    once(site)
+    assert deaths == (number < len(STEPS[life]))
+    once(site, life)
     assert not site.blobs.held
