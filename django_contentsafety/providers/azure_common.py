@@ -18,7 +18,6 @@ __all__ = [
     "CLOUDS",
     "DIALECTS",
     "GA",
-    "NEWEST",
     "SUPPORTED",
     "VERSIONS",
     "Cloud",
@@ -34,8 +33,6 @@ __all__ = [
 
 #: The API version of ``text:analyze`` and of blocklists (azure-api.md §2.1).
 GA = "2024-09-01"
-#: The last one with custom categories and incidents.
-NEWEST = "2024-09-30-preview"
 
 #: What a custom category and an incident may be called (azure-api.md §2.4): at most 64
 #: characters, letters, digits and inner hyphens.
@@ -65,8 +62,6 @@ class Dialect:
     has_delimiter: bool
     #: The field that names the service's own copy of the samples.
     copy_field: str
-    #: The API version of incidents, which 2024-05-15-preview lacks.
-    incidents_version: str
     #: The service's words for a version's status, in ours: "created", "building",
     #: "ready", "failed", "deleting", "delete_failed". Any other is polled on.
     statuses: Mapping[str, str]
@@ -96,7 +91,7 @@ _STATUSES = MappingProxyType(
 )
 
 
-def _newer(version: str, incidents: str) -> Dialect:
+def _newer(version: str) -> Dialect:
     return Dialect(
         version=version,
         is_inline=False,
@@ -105,7 +100,6 @@ def _newer(version: str, incidents: str) -> Dialect:
         has_operations=True,
         has_delimiter=False,
         copy_field="sampleBlobSnapshotUrl",
-        incidents_version=incidents,
         statuses=_STATUSES,
     )
 
@@ -123,12 +117,11 @@ DIALECTS: Mapping[str, Dialect] = {
             has_operations=False,
             has_delimiter=True,
             copy_field="sampleBlobCopyUrl",
-            incidents_version=NEWEST,
             statuses=_INLINE_STATUSES,
         ),
-        _newer("2024-02-15-preview", NEWEST),
-        _newer("2024-09-15-preview", "2024-09-15-preview"),
-        _newer(NEWEST, NEWEST),
+        _newer("2024-02-15-preview"),
+        _newer("2024-09-15-preview"),
+        _newer("2024-09-30-preview"),
     )
 }
 

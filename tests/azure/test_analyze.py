@@ -17,7 +17,7 @@ from django_contentsafety.exceptions import (
 from django_contentsafety.http import close_sessions
 from django_contentsafety.providers.base import Provider
 from django_contentsafety.testing.azure import AzureService
-from django_contentsafety.testing.azure.state import Blocklist, Incident, Item, Version
+from django_contentsafety.testing.azure.state import Blocklist, Item, Version
 from django_contentsafety.testing.fault_server import FaultServer, answer, status
 from django_contentsafety.verdicts import CategoryScore, Span
 
@@ -338,10 +338,16 @@ def test_a_version_that_is_not_there_is_missing(
         provider.analyze(["x"], [custom(number="9")])
 
 
-def test_a_version_without_a_number_is_not_asked_about(server: FaultServer) -> None:
+@pytest.mark.parametrize("number", ["", "scam-v7", "-1", "1.0"])
+def test_a_version_without_a_number_is_not_asked_about(
+    server: FaultServer, number: str
+) -> None:
+    provider, asked = safety(server.url), [custom(number=number)]
     with pytest.raises(NotFound, match="scam v7"):
-        safety(server.url).analyze(["x"], [custom(number="")])
+        provider.analyze(["x"], asked)
     assert server.requests == []
+    # Counting is no place for an error.
+    assert provider.cost(["x"], asked) == {"custom": 1}
 
 
 @pytest.mark.parametrize(
@@ -381,49 +387,6 @@ def test_half_an_answer_about_a_custom_category_is_none(
     provider = safety(server.url, categories_api_version=version)
     with pytest.raises(ProtocolError):
         provider.analyze(["x"], [custom()])
-
-
-# Incidents.
-
-
-def test_incidents_are_asked_about_together(
-    azure: AzureService, server: FaultServer
-) -> None:
-    for name, sample in (("scam-v7", "prize"), ("spam-v1", "cheap")):
-        azure.state.incidents[name] = Incident(
-            name=name,
-            definition="",
-            created="",
-            updated="",
-            deployed=[sample],
-            status="succeeded",
-        )
-    asked = ["Hate", custom("scam", "scam-v7"), custom("spam", "spam-v1", 1)]
-    provider = safety(server.url)
-    (verdict,) = provider.analyze(["You won a prize"], asked)
-    assert verdict.scores[1:] == (
-        CategoryScore(category="scam", detected=True),
-        CategoryScore(category="spam", detected=False),
-    )
-    assert verdict.versions == {"scam": 7, "spam": 1}
-    assert server.requests[1].data["incidentNames"] == ["scam-v7", "spam-v1"]
-    assert provider.cost(["x"], asked) == {"text": 1, "incidents": 1}
-    # The older dialect's version has none.
-    older = safety(server.url, categories_api_version=OLDER)
-    (verdict,) = older.analyze(["You won a prize"], asked)
-    assert verdict.scores[1].detected is True
-
-
-@pytest.mark.parametrize(
-    "matches",
-    [None, {}, [{}], [{"incidentName": 1}], [{"incidentName": "another"}]],
-)
-def test_half_an_answer_about_incidents_is_none(
-    server: FaultServer, matches: Any
-) -> None:
-    server.play(answer({"incidentMatches": matches}))
-    with pytest.raises(ProtocolError):
-        safety(server.url).analyze(["x"], [custom(number="scam-v7")])
 
 
 # What goes wrong.
