@@ -80,9 +80,17 @@ class Versions:
 
     def find(self, name: str, number: int) -> Entry | None:
         """The version; None where it is not there (any more)."""
-        for entry in self._shown(name, number):
+        shown = self._shown(name, number)
+        for entry in shown:
             if entry.number == number:
                 return entry
+        if shown:
+            # Taken for *gone*, it would be forgotten, and keep its place.
+            raise ProtocolError(
+                f"The provider {self._alias!r} was asked for v{number} of "
+                f"{name}, and showed others.",
+                alias=self._alias,
+            )
         return None
 
     def latest(self, name: str) -> Iterator[Entry]:

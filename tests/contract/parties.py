@@ -17,6 +17,7 @@ from django_contentsafety.providers.azure_content_moderator import (
     AzureContentModerator,
 )
 from django_contentsafety.providers.azure_content_safety import AzureContentSafety
+from django_contentsafety.providers.azure_incidents import AzureIncidents
 from django_contentsafety.providers.base import Asked
 from django_contentsafety.providers.dummy import DummyProvider
 from django_contentsafety.providers.local import LocalProvider
@@ -193,6 +194,12 @@ PARTIES = {
         categories_api_version="2024-09-15-preview",
     ),
     "Content Safety, incidents": _safety("Hate", custom("raid", "raid")),
+    "Incidents": Party(
+        make=remote(AzureIncidents),
+        asked=[custom("raid", "raid")],
+        service=azure,
+        scales={"raid": "detected"},
+    ),
     "Content Moderator": Party(
         make=remote(AzureContentModerator),
         asked=list(HARM),
