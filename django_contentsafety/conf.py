@@ -58,6 +58,9 @@ class Settings:
     KEEP_DECIDED_DAYS: int | None = 180
     #: What a card must reach before its version is activated; {} = nothing.
     ACTIVATION_BAR: dict[str, float] = {}
+    #: The share of a version's samples that a remote provider never sees, so that its
+    #: card can be measured on them; 0 = none.
+    WITHHELD_SHARE: float = 0.2
     #: Opens health and metrics to "Authorization: Bearer …"; None = to staff alone.
     HEALTH_TOKEN: str | None = None
 

@@ -20,7 +20,7 @@ from django.db import connections, transaction
 
 from .conf import settings
 from .exceptions import TaskFailed, describe
-from .flows import build, removing, upkeep
+from .flows import build, measuring, removing, upkeep
 from .flows.moderate import drain
 from .flows.plans import load_plans
 from .http import within
@@ -100,6 +100,13 @@ def advance_removal_task(version_pk: int) -> None:
     removing.advance(version_pk)
 
 
+@shared_task(name="contentsafety.advance_card", ignore_result=True)
+@_briefly
+def advance_card_task(card_pk: int) -> None:
+    """Analyze some withheld samples of one version."""
+    measuring.advance(card_pk)
+
+
 def wake_mode() -> Mode:
     """``CONTENTSAFETY_WAKE``, or what the host's Celery app implies."""
     if settings.WAKE is not None:
@@ -159,6 +166,11 @@ def wake_removal(version_pk: int) -> None:
     """Ask that a deletion be gone on with; inline, here and now. Never raises."""
     key = f"removal {version_pk}"
     _wake_step(removing.advance, advance_removal_task, version_pk, key=key)
+
+
+def wake_card(card_pk: int) -> None:
+    """Ask that a card be gone on with; inline, here and now. Never raises."""
+    _wake_step(measuring.advance, advance_card_task, card_pk, key=f"card {card_pk}")
 
 
 def _wake_step(step: Callable[[int], bool], task: Any, pk: int, *, key: str) -> None:

@@ -9,6 +9,7 @@ from django_contentsafety.engine.samples import write_jsonl
 from django_contentsafety.flows import build, upkeep
 from django_contentsafety.models import (
     BuildJob,
+    CardJob,
     Category,
     CategoryVersion,
     DbNow,
@@ -58,6 +59,7 @@ def pass_time() -> None:
     )
     BuildJob.objects.filter(status__in=BuildJob.LIVE).update(next_poll_at=DbNow())
     CategoryVersion.objects.filter(status="deleting").update(removal_due_at=DbNow())
+    CardJob.objects.filter(due_at__isnull=False).update(due_at=DbNow())
 
 
 def settle(times: int = 400) -> int:

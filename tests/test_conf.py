@@ -167,6 +167,7 @@ OTHER_VALUES = {
     "KEEP_ALLOWED_DAYS": 1,
     "KEEP_DECIDED_DAYS": None,
     "ACTIVATION_BAR": {"f1": 0.5},
+    "WITHHELD_SHARE": 0.1,
     "HEALTH_TOKEN": "t",
 }
 
@@ -204,6 +205,7 @@ def test_the_defaults(settings):
         "KEEP_ALLOWED_DAYS": 30,
         "KEEP_DECIDED_DAYS": 180,
         "ACTIVATION_BAR": {},
+        "WITHHELD_SHARE": 0.2,
         "HEALTH_TOKEN": None,
     }
 

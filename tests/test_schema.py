@@ -197,6 +197,7 @@ def test_every_table_is_a_row_table_or_a_site_table():
         "Blocklist",
         "BlocklistItem",
         "BuildJob",
+        "CardJob",
         "Category",
         "CategoryVersion",
         "Heartbeat",

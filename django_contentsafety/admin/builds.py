@@ -21,6 +21,7 @@ from ..flows.standing import standing
 from ..models import BuildJob, CategoryVersion
 from .base import PageAdmin, Response, Tool, actor
 from .display import actor_names, badge, show_controls
+from .slots import slot_context
 from .versions import BLOBS, BUILD
 
 #: Milliseconds until the page asks again: soon where something trains here.
@@ -96,6 +97,7 @@ class BuildAdmin(PageAdmin[BuildJob]):
         version = self.url("change", job.version, CategoryVersion._meta)
         next_poll = stands.next_poll or timedelta()
         return {
+            **slot_context(self, request, job),
             "job": job,
             "stands": stands,
             "status": self.shows_status(job),

@@ -44,7 +44,7 @@ def card_samples(
     wanted = {error.index for error in errors} | set(suspects)
     if not card or not wanted:
         return {}
-    data = CategoryVersion.objects.values_list("samples_jsonl", flat=True)
+    data = CategoryVersion.objects.values_list(version.card_column, flat=True)
     frozen = read_frozen(bytes(data.get(pk=version.pk)), wanted)
     links = _links(site, request, version, frozen)
     may_read = request.user.has_perm(PERMISSION)

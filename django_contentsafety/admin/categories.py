@@ -20,7 +20,7 @@ from ..flows.entries import atomic, log_category
 from ..flows.exporting import export_live
 from ..forms import CategoryForm, policies_naming, suggestions
 from ..models import BuildJob, Category, CategoryVersion, Sample
-from . import bundles, trying, uploads
+from . import adopting, bundles, trying, uploads
 from .activating import roll_back_button
 from .base import Response, SafetyAdmin, Tool, actor
 from .display import badge
@@ -71,12 +71,17 @@ class CategoryAdmin(SafetyAdmin[Category]):
     )
 
     def get_urls(self) -> list[URLPattern]:
-        return [bundles.import_path(self), *super().get_urls()]
+        pages = [bundles.import_path(self), adopting.adopt_path(self)]
+        return [*pages, *super().get_urls()]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        context = {**bundles.import_link(self, request), **(extra_context or {})}
+        context = {
+            **bundles.import_link(self, request),
+            **adopting.adopt_link(self, request),
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, context)
 
     def export(self, request: HttpRequest, category: Category) -> Response:

@@ -68,7 +68,7 @@ def _others(version: CategoryVersion) -> list[CategoryVersion]:
         # Its card stays; its samples are gone, and none would be in both.
         .exclude(status=CategoryVersion.Status.DELETED)
         .order_by("-number")
-        .defer("samples_jsonl", "artifact", "card")
+        .defer(*CategoryVersion.BLOBS, "card")
         .select_related("category")[:CHOICES]
     )
 

@@ -32,13 +32,17 @@ def answer(
     """Compare with ``?with=``, a number, or with the version before this one."""
     # With a deleted version its samples are gone.
     others = version.category.versions.exclude(pk=version.pk).exclude(status=DELETED)
+    # What was built elsewhere has none here.
+    others = others.exclude(is_adopted=True)
     others = others.order_by("-number")
-    others = others.defer("samples_jsonl", "artifact", "card")
+    others = others.defer(*CategoryVersion.BLOBS, "card")
     offered = list(others[:OFFERED])
     given = request.GET.get("with", "")
     problem = ""
     before = None
-    if version.status == DELETED:
+    if version.is_adopted:
+        problem = _("%s was built elsewhere: its samples were never here.") % version
+    elif version.status == DELETED:
         problem = _("The samples of %s were deleted with it.") % version
     elif given:
         number = int(given) if given.isdecimal() and len(given) < 9 else -1

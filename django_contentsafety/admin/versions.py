@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _, gettext_lazy
 from .. import tasks
 from ..engine.stored_cards import read_metrics
 from ..exceptions import RefusedError
-from ..flows import build
+from ..flows import build, measuring
 from ..flows.exporting import export_frozen
-from ..models import BuildJob, Category, CategoryVersion
-from . import activating, differences, retiring
+from ..models import BuildJob, CardJob, Category, CategoryVersion
+from . import activating, differences, measured, retiring
 from .activating import roll_back_button
 from .base import PageAdmin, Response, Tool, actor
 from .card_samples import card_samples
@@ -39,15 +39,16 @@ PAGE_ONLY = (
     "reinstate",
     "remove",
     "remove_here",
+    "measure",
 )
 #: Large columns that a page fetches only where it shows them.
-BLOBS = ("samples_jsonl", "artifact")
+BLOBS = CategoryVersion.BLOBS
 
 Status = CategoryVersion.Status
 
 
 def is_buildable(version: CategoryVersion) -> bool:
-    return version.status in (Status.FROZEN, Status.FAILED)
+    return version.status in (Status.FROZEN, Status.FAILED) and not version.is_adopted
 
 
 def is_ready(version: CategoryVersion) -> bool:
@@ -68,7 +69,11 @@ def is_removable(version: CategoryVersion) -> bool:
     )
 
 
-def refuse_deleted(version: CategoryVersion) -> None:
+def refuse_without_samples(version: CategoryVersion) -> None:
+    if version.is_adopted:
+        raise RefusedError(
+            _("%s was built elsewhere: its samples were never here.") % version
+        )
     if version.status == Status.DELETED:
         raise RefusedError(_("The samples of %s were deleted with it.") % version)
 
@@ -86,7 +91,7 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
     list_select_related = ("category",)
     search_fields = ("=category__name",)
     ordering = ("-pk",)
-    text_fields = frozenset({"samples_jsonl", "artifact"})
+    text_fields = frozenset(BLOBS)
     text_permission = READ
     tools = (
         Tool(
@@ -108,7 +113,7 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             permission="contentsafety.view_categoryversion",
             post_only=False,
             read_only=True,
-            fits=lambda version: version.number > 1,
+            fits=lambda version: version.number > 1 and not version.is_adopted,
         ),
         Tool(
             name="compare",
@@ -116,7 +121,7 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             permission="contentsafety.view_categoryversion",
             post_only=False,
             read_only=True,
-            fits=is_ready,
+            fits=lambda version: is_ready(version) and not version.is_adopted,
         ),
         Tool(
             name="export_samples",
@@ -124,7 +129,17 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             permission=READ,
             post_only=False,
             read_only=True,
-            fits=lambda version: version.status != Status.DELETED,
+            fits=lambda version: (
+                version.status != Status.DELETED and not version.is_adopted
+            ),
+        ),
+        Tool(
+            name="measure",
+            label=gettext_lazy("Analyze again"),
+            permission=BUILD,
+            fits=lambda version: (
+                version.withheld_count > 0 and version.status in measuring.ANSWERING
+            ),
         ),
         Tool(
             name="retire",
@@ -179,6 +194,7 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
         names = actor_names(
             [version.created_by, *(earlier.created_by for earlier in jobs)]
         )
+        card_job = CardJob.objects.filter(version=version).first()
         card = describe_card(version.card)
         if card:
             card.update(card_samples(self.admin_site, request, version))
@@ -197,8 +213,15 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
             "by": names.get(version.created_by, ""),
             "built_by": names.get(job.created_by, "") if job else "",
             "card": card,
+            "measured": measured.describe(version, card_job),
             "tools": [
-                *self.tool_buttons(request, version),
+                *(
+                    button
+                    for button in self.tool_buttons(request, version)
+                    # While it goes on nobody has to ask for it.
+                    if button["tool"].name != "measure"
+                    or not (card_job and card_job.goes_on)
+                ),
                 *(
                     roll_back_button(self, request, version.category)
                     if version.category.active_version_id == version.pk
@@ -230,13 +253,19 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
     def activate(self, request: HttpRequest, version: CategoryVersion) -> Response:
         return activating.answer(self, request, version)
 
+    def measure(self, request: HttpRequest, version: CategoryVersion) -> Response:
+        job = measuring.again(version, by=actor(request))
+        tasks.wake_card(job.pk)
+        self.say(request, _("The withheld samples of %s are analyzed.") % version)
+        return self.back_to(version)
+
     def diff(self, request: HttpRequest, version: CategoryVersion) -> Response:
         return differences.answer(self, request, version)
 
     def export_samples(
         self, request: HttpRequest, version: CategoryVersion
     ) -> Response:
-        refuse_deleted(version)
+        refuse_without_samples(version)
         return download(export_frozen(version), str(version).replace(" ", "-"))
 
     def retire(self, request: HttpRequest, version: CategoryVersion) -> Response:
@@ -252,7 +281,7 @@ class VersionAdmin(PageAdmin[CategoryVersion]):
         return retiring.delete_here(self, request, version)
 
     def compare(self, request: HttpRequest, version: CategoryVersion) -> Response:
-        refuse_deleted(version)
+        refuse_without_samples(version)
         context = compare_page(request, version, self.has_text_permission(request))
         return self.render(request, "compare.html", version, **context)
 
@@ -283,6 +312,7 @@ def version_rows(
             "is_active": version.pk == category.active_version_id,
             "status": badge(version.status, version.get_status_display()),
             "is_building": version.status == Status.BUILDING,
+            "is_gone": version.gone_at is not None,
             "progress": version.progress,
             "f1": _f1(version.metrics),
             "tools": [

@@ -30,6 +30,11 @@ def _is_limit(value: Any) -> bool:
     return value is None or _is_count(value)
 
 
+def _is_share(value: Any) -> bool:
+    # Written so that NaN fails, too.
+    return type(value) in (int, float) and 0 <= value <= 0.5
+
+
 def _is_bar(value: Any) -> bool:
     return isinstance(value, dict) and all(
         name in BARS
@@ -63,6 +68,7 @@ VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "MAX_AGE": (_is_duration, "a number above 0"),
     "KEEP_ALLOWED_DAYS": (_is_limit, "a whole number above 0, or None"),
     "KEEP_DECIDED_DAYS": (_is_limit, "a whole number above 0, or None"),
+    "WITHHELD_SHARE": (_is_share, "a number from 0 to 0.5"),
     "ACTIVATION_BAR": (
         _is_bar,
         f"a dict with numbers from 0 to 1 by {', '.join(BARS)}",

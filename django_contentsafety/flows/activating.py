@@ -75,10 +75,11 @@ def previous_version(category: Category) -> CategoryVersion | None:
         status=CategoryVersion.Status.READY,
         provider=category.provider,
         activated_at__isnull=False,
+        gone_at__isnull=True,
     ).exclude(pk=category.active_version_id or 0)
     return (
         versions.order_by("-activated_at", "-number")
-        .defer("samples_jsonl", "artifact")
+        .defer(*CategoryVersion.BLOBS)
         .first()
     )
 
@@ -159,6 +160,14 @@ def _refuse_unfit(version: CategoryVersion, category: Category) -> None:
         raise RefusedError(
             _("%(version)s is %(status)s: only a ready version is activated.")
             % {"version": version, "status": version.get_status_display()}
+        )
+    if version.gone_at is not None:
+        raise RefusedError(
+            _(
+                "The provider %(alias)s has no %(version)s any more. If it has: "
+                "contentsafety_category compare."
+            )
+            % {"alias": version.provider, "version": version}
         )
     if version.provider != category.provider:
         raise RefusedError(

@@ -23,12 +23,13 @@ from ..exceptions import (
     InvalidProvider,
     InvalidTransition,
     ProviderError,
+    SlotsFull,
     describe,
 )
 from ..models import BuildJob, CategoryVersion, DbNow
 from ..providers import BuildRequest, BuildState, Provider, providers
 from ..signals import build_finished
-from . import pacing
+from . import measuring, pacing
 from .entries import atomic, log
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ Progress = Callable[[str, float], None]
 
 #: At most one progress write a second, whatever the provider reports.
 PROGRESS_SECONDS = 1.0
+#: Versions that take a provider's slots, as many as a page would show.
+MOST_HELD = 50
 
 
 def run(job: BuildJob, *, progress: Progress | None = None) -> BuildJob:
@@ -64,6 +67,8 @@ def advance(job_pk: int, *, progress: Progress | None = None) -> bool:
         logger.info("Build %s moved on without this worker.", job.pk)
     except BuildFailed as error:
         _fail(job, error)
+    except SlotsFull as error:
+        _ask_for_help(job, error.code, str(error), slots=_slots(error))
     except ProviderError as error:
         if error.retryable:
             _wait(job, error)
@@ -144,9 +149,11 @@ def _finish(
         version.move(
             CategoryVersion.Status.READY,
             artifact=state.artifact,
-            card=state.card,
+            # Of samples that it has not seen there is a better one to come.
+            card=None if version.withheld_count else state.card,
             ready_at=DbNow(),
         )
+        measuring.begin(version)
         log("built", version, job.created_by, job=job.pk)
     build_finished.send_robust(BuildJob, job=job)
 
@@ -249,13 +256,22 @@ def _fail(job: BuildJob, error: BuildFailed) -> None:
         build_finished.send_robust(BuildJob, job=job)
 
 
-def _ask_for_help(job: BuildJob, code: str, message: str) -> None:
+def _slots(error: SlotsFull) -> dict[str, Any]:
+    """What takes the provider's slots, for the page; as little as a row should hold."""
+    held = [[name[:64], number[:64]] for name, number in error.held[:MOST_HELD]]
+    return {"limit": error.limit, "held": held}
+
+
+def _ask_for_help(
+    job: BuildJob, code: str, message: str, slots: dict[str, Any] | None = None
+) -> None:
     """Stop here until a person has seen to it (``attention`` says how)."""
     try:
         job.move(
             Status.NEEDS_ATTENTION,
             error_code=code,
             error_message=message,
+            slots=slots,
             lease_token="",
             lease_until=None,
         )

@@ -26,6 +26,7 @@ from .advancing import advance, due, run
 from .entries import atomic, log
 from .importing import SamplesRefused, import_samples
 from .pacing import OVERDUE, poll_delay
+from .withholding import withhold
 
 __all__ = [
     "SamplesRefused",
@@ -60,9 +61,10 @@ def freeze(category: Category, *, by: str) -> CategoryVersion:
                 "text", "is_positive"
             )
         ]
-        positives = sum(sample.is_positive for sample in samples)
-        negatives = len(samples) - positives
-        data = write_jsonl(samples)
+        kept = withhold(samples, provider)
+        positives = sum(sample.is_positive for sample in kept.sent)
+        negatives = len(kept.sent) - positives
+        data = write_jsonl(kept.sent)
         if lacking := provider.lacks(positives, negatives, len(data)):
             raise RefusedError(" ".join(lacking))
         version = CategoryVersion.objects.create(
@@ -74,9 +76,19 @@ def freeze(category: Category, *, by: str) -> CategoryVersion:
             samples_sha256=sha256(data).hexdigest(),
             positive_count=positives,
             negative_count=negatives,
+            withheld_jsonl=write_jsonl(kept.withheld),
+            withheld_count=len(kept.withheld),
+            withheld_why=kept.why,
             created_by=by,
         )
-        log("frozen", version, by, positives=positives, negatives=negatives)
+        log(
+            "frozen",
+            version,
+            by,
+            positives=positives,
+            negatives=negatives,
+            **({"withheld": len(kept.withheld)} if kept.withheld else {}),
+        )
     return version
 
 
@@ -86,6 +98,11 @@ def start(version: CategoryVersion, *, by: str) -> BuildJob:
     Raise RefusedError where the category has a live build or the version can't be
     built from its state.
     """
+    if version.is_adopted:
+        raise RefusedError(
+            _("%s was built elsewhere: its samples aren't here to build it from.")
+            % version
+        )
     buildable = CategoryVersion.TRANSITIONS[CategoryVersion.Status.BUILDING]
     with atomic():
         rows = CategoryVersion.objects.filter(pk=version.pk, status__in=buildable)
@@ -138,6 +155,7 @@ def try_again(job: BuildJob, *, by: str) -> None:
     with atomic():
         job.move(
             Status.QUEUED,
+            slots=None,
             next_poll_at=DbNow(),
             overdue_at=DbNow() + OVERDUE,
             error_code="",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Q
 
-from ..models import BuildJob, CategoryVersion, DbNow
+from ..models import BuildJob, Category, CategoryVersion, DbNow
 from .facts import SWEEP_WITHIN, Fact
 from .pacing import OVERDUE
 
@@ -43,6 +43,27 @@ def removals() -> Fact:
         ).count(),
     }
     return _counted("removals", counts, "Deletions of versions", "None needs anybody.")
+
+
+def gone_versions() -> Fact:
+    """The versions that answer, and that their provider lists no more."""
+    active = Category.objects.filter(active_version__isnull=False)
+    gone = CategoryVersion.objects.filter(
+        gone_at__isnull=False, pk__in=active.values("active_version")
+    )
+    names = [
+        f"{name} v{number} ({provider})"
+        for name, number, provider in gone.order_by("category__name").values_list(
+            "category__name", "number", "provider"
+        )
+    ]
+    words = (
+        f"Active, and gone at the provider: {', '.join(names)}. Activate another "
+        "version, or build one."
+        if names
+        else "No active version is known to be gone at its provider."
+    )
+    return Fact(name="gone_versions", ok=not names, value=len(names), words=words)
 
 
 def _counted(name: str, counts: dict[str, int], what: str, none: str) -> Fact:

@@ -85,7 +85,9 @@ def export_bundle(
         # A write first: nobody freezes or uploads between our two reads.
         Category.objects.filter(pk=category.pk).update(last_number=F("last_number"))
         category.refresh_from_db()
-        versions = category.versions.filter(status__in=EXPORTED).order_by("number")
+        # What was built elsewhere has nothing here that could travel.
+        versions = category.versions.filter(status__in=EXPORTED, is_adopted=False)
+        versions = versions.order_by("number")
         if numbers is not None:
             versions = versions.filter(number__in=numbers)
             found = set(versions.values_list("number", flat=True))

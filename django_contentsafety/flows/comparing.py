@@ -8,7 +8,7 @@ from typing import Literal
 
 from ..engine.frozen import read_frozen
 from ..engine.paired import mcnemar
-from ..engine.samples import text_hash
+from ..engine.samples import Sample, text_hash
 from ..engine.stored_cards import read_card
 from ..models import CategoryVersion
 
@@ -133,7 +133,7 @@ def compare_samples(
 
 
 def held_out(version: CategoryVersion) -> dict[str, HeldOut]:
-    """The version's frozen samples by the hash of their text."""
+    """The samples of the version's card by the hash of their text."""
     scores = read_card(version.card).scores
     return {
         text_hash(sample.text): HeldOut(
@@ -141,8 +141,12 @@ def held_out(version: CategoryVersion) -> dict[str, HeldOut]:
             is_positive=sample.is_positive,
             score=scores[index] if index < len(scores) else None,
         )
-        for index, sample in read_frozen(bytes(version.samples_jsonl)).items()
+        for index, sample in _measured(version).items()
     }
+
+
+def _measured(version: CategoryVersion) -> dict[int, Sample]:
+    return read_frozen(bytes(getattr(version, version.card_column)))
 
 
 def _threshold(version: CategoryVersion, asked: float | None) -> float:

@@ -110,8 +110,7 @@ def compare_words(before: str, after: str) -> list[tuple[Mark, str]]:
 
 
 def _samples(version: CategoryVersion, found: Difference | None) -> Iterator[Change]:
-    frozen = CategoryVersion.objects.values_list("samples_jsonl", flat=True)
-    for line in io.BytesIO(frozen.get(pk=version.pk)):
+    for line in _lines(version):
         try:
             row = json.loads(line)
             text, is_positive = row["text"], row.get("isPositive", True)
@@ -121,6 +120,13 @@ def _samples(version: CategoryVersion, found: Difference | None) -> Iterator[Cha
             yield Change(text=text, is_positive=is_positive)
         elif found is not None:
             found.erased += 1
+
+
+def _lines(version: CategoryVersion) -> Iterator[bytes]:
+    """What it is built from, then what was withheld from that; one at a time."""
+    for column in ("samples_jsonl", "withheld_jsonl"):
+        frozen = CategoryVersion.objects.values_list(column, flat=True)
+        yield from io.BytesIO(frozen.get(pk=version.pk))
 
 
 def _key(text: str) -> bytes:

@@ -67,6 +67,11 @@ def advance(name: str, position: int | None) -> None:
         row.update(position=position)
 
 
+def put_off(name: str, every: timedelta, delay: timedelta) -> None:
+    """Let the pass, which is to be begun ``every`` so long, begin after ``delay``."""
+    Heartbeat.objects.filter(name=name).update(beat_at=DbNow() - every + delay)
+
+
 def _take(name: str, token: str) -> bool:
     rows = Heartbeat.objects.filter(name=name)
     free = rows.filter(Q(lease_until__isnull=True) | Q(lease_until__lt=DbNow()))

@@ -252,6 +252,7 @@ SITE_FACTS: dict[str, Callable[[], Fact]] = {
     "open_breakers": _breakers,
     "builds": build_facts.builds,
     "removals": build_facts.removals,
+    "gone_versions": build_facts.gone_versions,
 }
 
 

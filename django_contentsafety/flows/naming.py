@@ -6,7 +6,7 @@ from ..exceptions import InvalidProvider
 from ..models import Category, CategoryVersion
 from ..providers import Provider, providers
 
-_UNKNOWN = (CategoryVersion.Status.FROZEN, CategoryVersion.Status.DELETED)
+Status = CategoryVersion.Status
 
 
 def known_to_a_service(category: Category) -> CategoryVersion | None:
@@ -15,7 +15,11 @@ def known_to_a_service(category: Category) -> CategoryVersion | None:
     Asked by another name the service would find nothing: a build would begin anew, and
     a deletion end with the service's copy in place.
     """
-    versions = category.versions.exclude(status__in=_UNKNOWN)
+    versions = category.versions.exclude(status=Status.DELETED).exclude(
+        # What was adopted is there, whether or not anybody has built it.
+        status=Status.FROZEN,
+        is_adopted=False,
+    )
     for version in versions.only("number", "provider"):
         try:
             provider: Provider = providers[version.provider]

@@ -187,7 +187,7 @@ def _claim(version_pk: int) -> CategoryVersion | None:
 
 
 #: What a deletion has no use for.
-_LARGE = ("samples_jsonl", "artifact", "card")
+_LARGE = (*CategoryVersion.BLOBS, "card")
 
 
 def _end(version: CategoryVersion) -> None:
@@ -201,7 +201,7 @@ def _erase(version: CategoryVersion) -> None:
         Status.DELETED, removal_due_at=None, removal_token="", removal_words=""
     )
     CategoryVersion.objects.filter(pk=version.pk).erase()
-    version.refresh_from_db(fields=["artifact", "samples_jsonl", "redacted"])
+    version.refresh_from_db(fields=[*CategoryVersion.BLOBS, "redacted"])
 
 
 def _fail(version: CategoryVersion, words: str) -> None:

@@ -116,6 +116,10 @@ _ADVICE: Mapping[str, Callable[[], str]] = {
         "The service refuses the definition or the samples. Cancel the build, correct "
         "them, and freeze another version."
     ),
+    "slots": lambda: _(
+        "The provider keeps as many versions as it may. Delete one that nobody needs, "
+        "wait until it is gone, and try again: the build goes on where it was."
+    ),
     "endless": lambda: _(
         "Ask the service's support, and name the operation. Try again to poll for "
         "another three days, or cancel the build: that costs nothing here, and the "

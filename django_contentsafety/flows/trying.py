@@ -80,7 +80,7 @@ def try_text(category: Category, text: str, *, remote: bool = False) -> Trial:
 def ready_versions(category: Category) -> list[CategoryVersion]:
     """Those that can be tried: the active one, then the newest."""
     ready = category.versions.filter(status=CategoryVersion.Status.READY)
-    rows = ready.select_related("category").defer("samples_jsonl", "artifact")
+    rows = ready.select_related("category").defer(*CategoryVersion.BLOBS)
     newest = list(rows.order_by("-number")[:VERSIONS])
     active = [row for row in newest if row.pk == category.active_version_id]
     if not active:

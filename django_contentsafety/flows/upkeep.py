@@ -21,7 +21,7 @@ from ..conf import settings
 from ..exceptions import describe
 from ..models import DbNow, ModerationState, Policy
 from ..registry import registry
-from . import build, bulk_rounds, removing
+from . import build, bulk_rounds, listings, measuring, removing
 from .heartbeats import beat, lead
 from .moderate import drain
 from .purge import purge_orphans, purge_results
@@ -71,7 +71,7 @@ class Tick:
 
     drained: dict[str, DrainCounts] = field(default_factory=dict)
     swept: dict[str, SweepCounts] = field(default_factory=dict)
-    #: Builds and deletions of versions that were taken further.
+    #: Builds, deletions and cards of versions that were taken further.
     builds: int = 0
     #: Steps that failed, in words for a log: no text, no key.
     failures: list[str] = field(default_factory=list)
@@ -209,7 +209,7 @@ STEPS: Mapping[str, Callable[[str, SweepCounts], None]] = {
 
 
 def advance_builds() -> int:
-    """Take due builds and deletions further; return how many.
+    """Take due builds, deletions and cards further; return how many.
 
     For ``BUILD_SECONDS``, and the one that is at work then: texts wait meanwhile. One
     that fails by a fault of the database keeps no other from going on.
@@ -217,6 +217,7 @@ def advance_builds() -> int:
     until = time.monotonic() + BUILD_SECONDS
     steps = [partial(build.advance, job) for job in build.due()]
     steps += [partial(removing.advance, version) for version in removing.due()]
+    steps += [partial(measuring.advance, card) for card in measuring.due()]
     count = 0
     failed: DatabaseError | None = None
     for step in steps:
@@ -276,6 +277,7 @@ def _sweep_all(done: Tick, aliases: Collection[str]) -> None:
         for name, step in STEPS.items():
             done.attempt(f"{using}: {name}", partial(step, using, counts))
     done.builds = done.attempt("builds", advance_builds) or 0
+    done.attempt("compare", listings.compare_due)
     # A sweep that fails must not look like one that was there.
     if len(done.failures) == before:
         done.attempt("heartbeat", partial(beat, "sweep"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .budgets import ProviderBudget
 from .builds import BuildJob
+from .card_jobs import CardJob
 from .categories import Category, CategoryVersion, Sample
 from .fields import DbNow, KeyField
 from .health import Heartbeat, ProviderHealth
@@ -18,6 +19,7 @@ __all__ = [
     "BlocklistItem",
     "BuildJob",
     "BulkRound",
+    "CardJob",
     "Category",
     "CategoryVersion",
     "Coverage",

@@ -54,6 +54,8 @@ class BuildJob(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     error_message = models.TextField(_("error"), blank=True)
+    #: Where the provider's slots are full: {"limit": 3, "held": [[name, version], …]}.
+    slots = models.JSONField(null=True, blank=True)
     created_by = KeyField(max_length=255, blank=True)
     created_at = models.DateTimeField(_("asked for at"), db_default=DbNow())
     #: When the provider had taken the order.

@@ -15,7 +15,7 @@ from ..exceptions import FrozenVersion, InvalidTransition
 from ..providers import validate_alias
 from ..verdicts import HarmCategory
 from .fields import DbNow, KeyField, restrict_or_clear
-from .lifecycles import VERSION_TRANSITIONS, VersionStatus
+from .lifecycles import VERSION_TRANSITIONS, VersionStatus, WithheldWhy
 
 M = TypeVar("M", bound=models.Model)
 
@@ -161,7 +161,9 @@ class VersionQuerySet(models.QuerySet[M]):
 
         Number, definition, hash, counts and card stay: what it decided stays told.
         """
-        return super().update(artifact=None, samples_jsonl=b"", redacted=True)
+        return super().update(
+            artifact=None, samples_jsonl=b"", withheld_jsonl=b"", redacted=True
+        )
 
 
 class CategoryVersion(models.Model):
@@ -169,6 +171,9 @@ class CategoryVersion(models.Model):
 
     Status = VersionStatus
     TRANSITIONS = VERSION_TRANSITIONS
+    WithheldWhy = WithheldWhy
+    #: Large columns: fetched only where they are shown.
+    BLOBS = ("samples_jsonl", "withheld_jsonl", "artifact")
     #: What is never written again.
     FROZEN_FIELDS = frozenset(
         {
@@ -181,6 +186,10 @@ class CategoryVersion(models.Model):
             "samples_sha256",
             "positive_count",
             "negative_count",
+            "withheld_jsonl",
+            "withheld_count",
+            "withheld_why",
+            "is_adopted",
         }
     )
 
@@ -194,6 +203,15 @@ class CategoryVersion(models.Model):
     samples_sha256 = models.CharField(max_length=64)
     positive_count = models.PositiveIntegerField(_("positive samples"))
     negative_count = models.PositiveIntegerField(_("negative samples"))
+    #: Samples that a remote provider never sees: its card is measured on them.
+    withheld_jsonl = models.BinaryField(default=b"")
+    withheld_count = models.PositiveIntegerField(_("withheld samples"), default=0)
+    #: Why none are withheld, where the provider is a remote one.
+    withheld_why = models.CharField(
+        max_length=8, choices=WithheldWhy.choices, blank=True
+    )
+    #: It was built elsewhere: its samples aren't here, nor were they ever.
+    is_adopted = models.BooleanField(_("built elsewhere"), default=False)
     #: Erasure replaced lines of ``samples_jsonl`` by tombstones.
     redacted = models.BooleanField(default=False)
     status = models.CharField(
@@ -205,6 +223,8 @@ class CategoryVersion(models.Model):
     card = models.JSONField(_("evaluation card"), null=True, blank=True)
     artifact = models.BinaryField(null=True, blank=True)
     provider_version = models.CharField(max_length=64, blank=True)
+    #: Since when the provider doesn't list it any more; NULL = it does, or can't.
+    gone_at = models.DateTimeField(_("gone since"), null=True, blank=True)
     created_by = KeyField(max_length=255, blank=True)
     created_at = models.DateTimeField(_("frozen at"), db_default=DbNow())
     ready_at = models.DateTimeField(_("ready at"), null=True, blank=True)
@@ -250,6 +270,11 @@ class CategoryVersion(models.Model):
             names = kwargs.get("update_fields")
             _refuse_frozen(self.FROZEN_FIELDS if names is None else names)
         super().save(**kwargs)
+
+    @property
+    def card_column(self) -> str:
+        """The column whose lines the places on the card count."""
+        return "withheld_jsonl" if self.withheld_count else "samples_jsonl"
 
     def move(self, status: str, **changes: Any) -> None:
         """Go to ``status`` and write ``changes``, in one compare-and-set.

@@ -236,7 +236,7 @@ class ProviderHealth(Credential):
 class Heartbeat(models.Model):
     """When a housekeeper last finished, who holds its lease, how far it has come."""
 
-    name = KeyField(max_length=40, unique=True)
+    name = KeyField(max_length=80, unique=True)
     beat_at = models.DateTimeField(db_default=DbNow())
     lease_token = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)

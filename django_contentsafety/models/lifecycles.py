@@ -52,6 +52,14 @@ class VersionStatus(models.TextChoices):
     DELETE_FAILED = "delete_failed", _("delete failed")
 
 
+class WithheldWhy(models.TextChoices):
+    """Why no samples of a version are withheld for its card."""
+
+    OFF = "off", _("CONTENTSAFETY_WITHHELD_SHARE is 0")
+    FEW = "few", _("there are too few samples to measure anything on a share of them")
+    NEEDS = "needs", _("the provider needs every sample to build from")
+
+
 #: Where each status of a version may come from. Nothing comes back from *deleted*, and
 #: what is built is not deleted meanwhile.
 VERSION_TRANSITIONS: Mapping[str, tuple[str, ...]] = {

@@ -54,7 +54,13 @@ class Asking:
     def list(self, path: str = "", **params: str) -> Iterator[dict[str, Any]]:
         """All entries of a list, of all its pages."""
         asked = {"api-version": self.version, **params}
-        return pages(self._client, path or self._listing, asked)
+        try:
+            yield from pages(self._client, path or self._listing, asked)
+        except Gone as error:
+            gone = advised(error, self._advice)
+        else:
+            return
+        raise gone
 
 
 def advised(error: E, words: str) -> E:

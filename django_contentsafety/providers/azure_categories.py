@@ -148,11 +148,11 @@ class Categories:
             refused = error
         else:
             return
-        found = self._target(request)
-        if found is None or found.is_leaving:
+        now = self._target(request)
+        if now is None or now.is_leaving:
             return
-        if found.status == "building":
-            # Assumed, as in ``submit``.
+        if "building" in (found.status, now.status):
+            # Assumed, as in ``submit``; and it may have ended meanwhile.
             raise Conflict(
                 f"Azure still builds v{found.number} of {found.name}: it is deleted "
                 "when that has ended.",

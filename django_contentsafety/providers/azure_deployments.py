@@ -89,13 +89,14 @@ class Incidents:
                 "incidentName": incident,
                 "incidentDefinition": request.definition,
             }
-            self._asking.ask(
+            made = self._asking.ask(
                 "PATCH",
                 _path(incident),
                 json=content,
                 headers=_MERGE_PATCH,
                 expect=(200, 201),
             )
+            _check_name(made, incident)
         elif found.data.get("incidentDefinition") != request.definition:
             raise self._anothers(incident)
         held = self.samples.all(incident)
@@ -142,7 +143,7 @@ class Incidents:
             return
         with suppress(NotFound):
             self._asking.ask(
-                "DELETE", _path(incident), expect=(200, 202, 204), may_be_empty=True
+                "DELETE", _path(incident), expect=(202, 204), may_be_empty=True
             )
 
     @sealed
@@ -183,8 +184,8 @@ class Incidents:
 
     def _find(self, incident: str) -> Answer | None:
         found = self._asking.find(_path(incident))
-        if found is not None and found.data.get("incidentName") != incident:
-            raise found.unreadable("is not about the incident asked for")
+        if found is not None:
+            _check_name(found, incident)
         return found
 
     def _operation(self, operation_id: str) -> Answer | None:
@@ -264,6 +265,11 @@ def incident_name(name: str, version: int) -> str:
 
 def _incident(request: RemovalRequest) -> str:
     return request.provider_version or incident_name(request.name, request.version)
+
+
+def _check_name(answer: Answer, incident: str) -> None:
+    if answer.data.get("incidentName") != incident:
+        raise answer.unreadable("is not about the incident asked for")
 
 
 def _path(incident: str) -> str:

@@ -58,7 +58,7 @@ class IncidentSamples:
                 "POST",
                 f"{self._path(incident)}:removeIncidentSamples",
                 json={"incidentSampleIds": going[at : at + MAX_BATCH]},
-                expect=(200, 204),
+                expect=(204,),
                 may_be_empty=True,
             )
 
@@ -81,12 +81,15 @@ class IncidentSamples:
             )
         for at in range(0, len(missing), MAX_BATCH):
             samples = [{"text": text} for text in missing[at : at + MAX_BATCH]]
-            self._asking.ask(
+            answer = self._asking.ask(
                 "POST",
                 f"{self._path(incident)}:addIncidentSamples",
                 json={"incidentSamples": samples},
                 expect=(200, 201),
             )
+            added = answer.data.get("incidentSamples")
+            if not isinstance(added, list) or len(added) != len(samples):
+                raise answer.unreadable("doesn't list the samples that were added")
         return len(missing)
 
     def of(self, request: BuildRequest) -> list[str]:

@@ -15,7 +15,15 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
 
-from ..exceptions import BuildFailed, Conflict, InvalidProvider, NotFound, sealed
+from ..exceptions import (
+    BuildFailed,
+    Conflict,
+    InvalidProvider,
+    NotFound,
+    ProviderError,
+    SlotsFull,
+    sealed,
+)
 from ..http import Answer, Client, HeaderKey, Timeouts
 from ..providers.base import (
     Asked,
@@ -25,11 +33,16 @@ from ..providers.base import (
     Limit,
     Progress,
     Provider,
+    RemoteVersion,
     RemovalRequest,
     RemovalState,
 )
 from ..verdicts import CategoryScore, HarmCategory, Scale, Verdict
 
+#: Pages of a listing: more are a service that goes round in circles.
+_MOST_PAGES = 100
+#: Our words for the service's; any other one is on its way.
+_STATUSES = {"registered": "frozen", "succeeded": "ready", "failed": "failed"}
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,63}")
 
 
@@ -44,6 +57,7 @@ class RemoteProvider(Provider):
     harm_scales = frozenset(Scale.values)
     custom_scales = frozenset(Scale.values)
     can_build = True
+    can_list = True
     batch_size = 1
 
     @sealed
@@ -111,7 +125,7 @@ class RemoteProvider(Provider):
             }
             # A conflict: a worker that is thought to be dead was quicker.
             with suppress(Conflict):
-                answer = self._client.put(path, json=content, expect=(200, 201))
+                answer = self._put(path, content)
         answer = answer or self._client.get(path)
         held = answer.data.get("sha256")
         if not isinstance(held, str):
@@ -163,13 +177,13 @@ class RemoteProvider(Provider):
     def remove(self, request: RemovalRequest) -> None:
         if self._knows(request.removal_id):
             return
-        found = self._find(_version_path(request))
+        found = self._find(_kept_path(request))
         # Gone already, or on its way under the id of an earlier try.
         if found is None or _is_removing(found):
             return
         with suppress(NotFound):
             self._client.delete(
-                _version_path(request),
+                _kept_path(request),
                 params={"operation": request.removal_id},
                 expect=(202, 204),
                 may_be_empty=True,
@@ -177,7 +191,7 @@ class RemoteProvider(Provider):
 
     @sealed
     def removal(self, request: RemovalRequest) -> RemovalState:
-        found = self._find(_version_path(request))
+        found = self._find(_kept_path(request))
         if found is None:
             return RemovalState(status="gone", raw_status="gone")
         answer = self._find(_operation_path(request.removal_id)) or found
@@ -193,6 +207,35 @@ class RemoteProvider(Provider):
             status="failed" if code else "running",
             raw_status=status,
             error=f"The service could not delete it ({code})." if code else "",
+        )
+
+    @sealed
+    def catalog(self) -> list[RemoteVersion]:
+        found: list[RemoteVersion] = []
+        start = 0
+        for _page in range(_MOST_PAGES):
+            answer = self._client.get("/categories", params={"from": str(start)})
+            entries = answer.data.get("value")
+            if not isinstance(entries, list):
+                raise answer.unreadable("has no list of versions")
+            found += [_listed(answer, entry) for entry in entries]
+            if not answer.data.get("more"):
+                return found
+            start += len(entries)
+        raise answer.unreadable("has too many pages")
+
+    def _put(self, path: str, content: dict[str, str]) -> Answer:
+        try:
+            return self._client.put(path, json=content, expect=(200, 201))
+        except ProviderError as error:
+            if error.service_code != "SlotsFull":
+                raise
+        held = self.catalog()
+        raise SlotsFull(
+            f"The service keeps {len(held)} versions, and no more.",
+            limit=len(held),
+            held=tuple((one.name, one.provider_version) for one in held),
+            alias=self.alias,
         )
 
     def _knows(self, operation_id: str) -> bool:
@@ -235,8 +278,35 @@ def _version_path(request: BuildRequest | RemovalRequest) -> str:
     return f"/categories/{quote(request.name, safe='')}/versions/{request.version}"
 
 
+def _kept_path(request: RemovalRequest) -> str:
+    """By the service's own number where we have it: one that was adopted has none of
+    ours there, or another one's."""
+    if not request.provider_version:
+        return _version_path(request)
+    name, number = quote(request.name, safe=""), quote(request.provider_version)
+    return f"/categories/{name}/kept/{number}"
+
+
 def _operation_path(operation_id: str) -> str:
     return f"/operations/{quote(operation_id, safe='')}"
+
+
+def _listed(answer: Answer, entry: Any) -> RemoteVersion:
+    if not isinstance(entry, dict):
+        raise answer.unreadable("lists what is no version")
+    words = [entry.get(key) for key in ("name", "version", "status", "definition")]
+    if not all(isinstance(word, str) for word in words):
+        raise answer.unreadable("lists a version without name, number or status")
+    name, number, status, definition = map(str, words)
+    removing = entry.get("removing") is True
+    return RemoteVersion(
+        name=name,
+        provider_version=number,
+        definition=definition,
+        status="deleting" if removing else _STATUSES.get(status, "building"),
+        raw_status=status[:100],
+        created=str(entry.get("created", ""))[:40],
+    )
 
 
 def _is_removing(version: Answer) -> bool:

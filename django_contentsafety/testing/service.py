@@ -25,6 +25,8 @@ class Service:
     def __init__(self, judge: Judge = lambda text: 0, *, polls: int = 1) -> None:
         self.judge = judge
         self.trainer = Trainer(script=["running"] * (polls - 1) + ["succeeded"])
+        #: The texts that were analyzed, in order.
+        self.texts: list[str] = []
 
     @property
     def builds(self) -> list[str]:
@@ -37,6 +39,7 @@ class Service:
         return self.trainer(request)
 
     def _analyze(self, request: Request) -> Reply:
+        self.texts.append(request.data["text"])
         severity = self.judge(request.data["text"])
         return answer(
             {

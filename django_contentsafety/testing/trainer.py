@@ -18,13 +18,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from .fault_server import Reply, Request, answer, status
 
 #: What a provider asks for, as faults name it: a version, a new version, an operation,
-#: a build, a deletion.
-STEPS = ("look", "register", "ask", "submit", "remove")
+#: a build, a deletion, all versions.
+STEPS = ("look", "register", "ask", "submit", "remove", "list")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ class Trainer:
     *succeeded* and *failed* end it, with ``code``; any other word goes on. ``chance``
     may fail any request that ``fail`` plans nothing for. With ``refuses=False`` it does
     twice what it is asked for twice, so that only asking first keeps one from that.
+    It keeps ``slots`` versions (None: any), and lists ``page`` of them at a time.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class Trainer:
         code: str = "TooAlike",
         chance: Chance | None = None,
         refuses: bool = True,
+        slots: int | None = None,
+        page: int = 100,
     ) -> None:
         self.script, self.removal, self.code = list(script), list(removal), code
         self.starts: Counter[str] = Counter()
@@ -66,6 +69,8 @@ class Trainer:
         #: The operations of the builds that were started, in order.
         self.operations: list[str] = []
         self.refuses = refuses
+        #: How many versions it keeps (None: any), and how many of them a page lists.
+        self.slots, self.page = slots, page
         self._chance = chance or (lambda step: None)
         self._faults: dict[str, deque[Fault]] = {step: deque() for step in STEPS}
         self._versions: dict[str, dict[str, Any]] = {}
@@ -78,6 +83,32 @@ class Trainer:
     def fail(self, step: str, *faults: Fault) -> None:
         """Let the next requests of this step go wrong, one a fault."""
         self._faults[step].extend(faults)
+
+    def put(self, name: str, status: str = "succeeded", **facts: str) -> str:
+        """Keep a version that was made elsewhere; return the service's number of it."""
+        with self._lock:
+            self._numbers += 1
+            number = str(self._numbers)
+            self._versions[f"/categories/{name}/versions/elsewhere-{number}"] = {
+                "version": number,
+                "sha256": "",
+                "definition": "Made elsewhere.",
+                "status": status,
+                "fraction": 0.0,
+                **facts,
+            }
+        return number
+
+    def lose(self, number: str) -> dict[str, dict[str, Any]]:
+        """Have no version of this number any more; give it back to ``restore``."""
+        with self._lock:
+            lost = {p: v for p, v in self._versions.items() if v["version"] == number}
+            self._versions = {p: v for p, v in self._versions.items() if p not in lost}
+        return lost
+
+    def restore(self, lost: dict[str, dict[str, Any]]) -> None:
+        with self._lock:
+            self._versions |= lost
 
     def forget_operations(self) -> None:
         """Know the versions alone, as services do after a while."""
@@ -99,6 +130,10 @@ class Trainer:
 
     def _read(self, request: Request) -> tuple[str, Callable[[], Reply]]:
         path, query = urlsplit(request.path)[2:4]
+        if path == "/categories":
+            start = int(parse_qs(query).get("from", ["0"])[0])
+            return "list", lambda: self._list(start)
+        path = self._resolved(path)
         if path == "/builds":
             return "submit", lambda: self._submit(request.data)
         if path.startswith("/operations/"):
@@ -110,6 +145,28 @@ class Trainer:
             return "remove", lambda: self._remove(path, operation)
         return "look", lambda: self._look(path)
 
+    def _resolved(self, path: str) -> str:
+        """The version's own path, where it is asked for by the service's number."""
+        start, is_kept, number = path.rpartition("/kept/")
+        if not is_kept:
+            return path
+        for known, version in self._versions.items():
+            if known.startswith(f"{start}/") and version["version"] == number:
+                return known
+        return path
+
+    def _list(self, start: int) -> Reply:
+        entries = [
+            {
+                "name": unquote(path.split("/")[2]),
+                "created": "2026-11-22T08:00:00Z",
+                **{k: v for k, v in version.items() if k not in ("sha256", "fraction")},
+            }
+            for path, version in self._versions.items()
+        ]
+        more = len(entries) > start + self.page
+        return answer({"value": entries[start : start + self.page], "more": more})
+
     def _look(self, path: str) -> Reply:
         if path in self._versions:
             self._move_on(path)
@@ -120,11 +177,14 @@ class Trainer:
     def _register(self, path: str, data: dict[str, str]) -> Reply:
         if path in self._versions and self.refuses:
             return _error(409, "VersionExists")
+        if self.slots is not None and len(self._versions) >= self.slots:
+            return _error(409, "SlotsFull")
         self.registrations[path] += 1
         self._numbers += 1
         self._versions[path] = {
             "version": str(self._numbers),
             "sha256": sha256(data["samples"].encode()).hexdigest(),
+            "definition": data["definition"],
             "status": "registered",
             "fraction": 0.0,
         }

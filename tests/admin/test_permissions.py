@@ -12,6 +12,7 @@ import pytest
 from django.apps import apps as django_apps
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
+from django.db import models
 from django.test import Client
 from django.urls import reverse
 
@@ -56,6 +57,16 @@ def undeletable(category: Category) -> CategoryVersion:
 def retired(category: Category) -> CategoryVersion:
     version = make_version(category)
     CategoryVersion.objects.filter(pk=version.pk).update(status="retired")
+    return version
+
+
+def measurable(category: Category) -> CategoryVersion:
+    """Ready, with a sample that was withheld; its provider answers about nothing."""
+    version = make_version(category)
+    models.QuerySet(CategoryVersion).filter(pk=version.pk).update(
+        withheld_jsonl=b'{"text": "a", "isPositive": true}\n', withheld_count=1
+    )
+    version.refresh_from_db()
     return version
 
 
@@ -130,6 +141,10 @@ CASES: dict[str, Case] = {
         needs=["add_category", "add_sample"],
         data={"token": "stale"},
     ),
+    "category_adopt": Case(
+        make=lambda category: None,
+        needs=["add_category", "build_category"],
+    ),
     "categoryversion_build": Case(
         make=lambda category: make_version(category, ready=False),
         needs=["view_categoryversion", "build_category"],
@@ -147,6 +162,11 @@ CASES: dict[str, Case] = {
         make=make_version,
         needs=["view_categoryversion", "view_sample_text"],
         post=405,
+    ),
+    "categoryversion_measure": Case(
+        make=measurable,
+        needs=["view_categoryversion", "build_category"],
+        get=302,
     ),
     "categoryversion_retire": Case(
         make=make_version, needs=["view_categoryversion", "activate_version"]

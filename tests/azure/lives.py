@@ -60,6 +60,8 @@ class World:
 
     azure: AzureService
     blobs: Blobs
+    #: That of the service.
+    server: FaultServer
     #: The samples of each incident once it was deployed.
     incidents: dict[str, list[str]] = field(default_factory=dict)
 
@@ -111,7 +113,7 @@ def world(
                 },
             },
         }
-        yield World(azure, blobs)
+        yield World(azure, blobs, server)
         close_sessions()
 
 

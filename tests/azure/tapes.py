@@ -6,28 +6,27 @@ A tape is played with one of its answers replaced, at any place.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from django_contentsafety.exceptions import NotFound
 from django_contentsafety.providers import CustomCategory
 from django_contentsafety.providers.azure_blob import SampleBlobs
+from django_contentsafety.providers.azure_building import Builder
 from django_contentsafety.providers.azure_categories import Categories
 from django_contentsafety.providers.azure_common import connect, dialect_of
 from django_contentsafety.providers.azure_content_moderator import (
     AzureContentModerator,
 )
 from django_contentsafety.providers.azure_content_safety import AzureContentSafety
+from django_contentsafety.providers.azure_deployments import Incidents
 from django_contentsafety.testing.azure import AzureService
 from django_contentsafety.testing.azure.state import Blocklist, Incident, Item, Version
 from django_contentsafety.testing.fault_server import FaultServer, Reply, Request
 
-from .blobs import (
-    Blobs,
-    build_request,
-    connection_string,
-    removal_request,
-)
+from .blobs import build_request, connection_string, removal_request
 from .plain import KEY, NEWER, OLDER
 
 #: Seconds; a broken length is waited for, and this is how long.
@@ -50,7 +49,9 @@ class Tape:
             return self.replies[-1]
 
         self.server.play(script)
-        self.call()
+        # That nobody knows of it is an answer, too.
+        with suppress(NotFound):
+            self.call()
 
     def play(self, place: int, reply: Reply) -> Any:
         """The call again, with ``reply`` in this place."""
@@ -139,46 +140,42 @@ def _nobody(*at: object) -> None:
     pass
 
 
-def building(server: FaultServer, blobs: FaultServer, name: str, dialect: str) -> Tape:
-    """One step of a version's life, up to which all went well."""
-    categories = Categories(
-        "azure",
-        connect("azure", endpoint=server.url, key=KEY, **TIMEOUTS),
-        dialect_of("azure", dialect),
-        SampleBlobs(
-            "azure",
-            container="samples",
-            connection_string=connection_string(blobs.url),
-        ),
-    )
+def building(server: FaultServer, blobs: FaultServer, name: str, kind: str) -> Tape:
+    """One step of a version's life, up to which all went well.
+
+    ``kind`` is a dialect's API version, or "incidents".
+    """
+    builder = _builder(server, blobs, kind)
     service = stocked(status="registered")
     service.max_versions = 5
-    removal = removal_request("", 1)
+    number = "scam-v1" if kind == "incidents" else "1"
+    removal = replace(removal_request("", 1), provider_version=number)
     request = build_request(1, operation_id="cs-1-0")
     new = build_request(7, operation_id="cs-7-0")
     steps: dict[str, Callable[[], Any]] = {
-        "register": partial(categories.register, new),
-        "register again": partial(categories.register, new),
-        "submit": partial(categories.submit, request, "1"),
-        "poll": partial(categories.poll, request, "1"),
-        "poll what is forgotten": partial(categories.poll, request, "1"),
-        "remove": partial(categories.remove, removal),
-        "removal": partial(categories.removal, removal),
-        "catalog": categories.catalog,
+        "register": partial(builder.register, new),
+        "register again": partial(builder.register, new),
+        "submit": partial(builder.submit, request, number),
+        "poll": partial(builder.poll, request, number),
+        "poll what is forgotten": partial(builder.poll, request, number),
+        "remove": partial(builder.remove, removal),
+        "removal": partial(builder.removal, removal),
+        "catalog": builder.catalog,
     }
     server.play(service)
+    if kind == "incidents":
+        builder.register(request)
     if name == "register again":
-        categories.register(new)
+        builder.register(new)
     if name.startswith("poll"):
-        categories.submit(request, "1")
+        builder.submit(request, number)
     if name == "poll what is forgotten":
         service.forget_operations()
-    if name == "removal":
-        if dialect == OLDER:
-            categories.remove(removal)
-        else:
-            # Its deletion is done at once, so that it isn't done is all there is.
-            service.state.versions["scam"][1].status = "running"
+    if name == "removal" and kind == OLDER:
+        builder.remove(removal)
+    if name == "removal" and kind == NEWER:
+        # Its deletion is done at once, so that it isn't done is all there is.
+        service.state.versions["scam"][1].status = "running"
     if name == "catalog":
         service.page_size = 1
     tape = Tape(server, steps[name])
@@ -186,6 +183,18 @@ def building(server: FaultServer, blobs: FaultServer, name: str, dialect: str) -
     return tape
 
 
+def _builder(server: FaultServer, blobs: FaultServer, kind: str) -> Builder:
+    client = connect("azure", endpoint=server.url, key=KEY, **TIMEOUTS)
+    if kind == "incidents":
+        return Incidents("azure", client, NEWER)
+    samples = SampleBlobs(
+        "azure", container="samples", connection_string=connection_string(blobs.url)
+    )
+    return Categories("azure", client, dialect_of("azure", kind), samples)
+
+
+#: The ways to build.
+KINDS = (OLDER, NEWER, "incidents")
 STEPS = (
     "register",
     "register again",
@@ -196,4 +205,3 @@ STEPS = (
     "removal",
     "catalog",
 )
-__all__ = ["ANALYSES", "BAD", "STEPS", "Blobs", "Tape", "analysis", "building"]

@@ -11,8 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django_contentsafety.flows import build, removing
-from django_contentsafety.models import BuildJob, CategoryVersion
+from django_contentsafety.flows import adopting, build, listings, measuring, removing
+from django_contentsafety.models import (
+    BuildJob,
+    CardJob,
+    Category,
+    CategoryVersion,
+    DbNow,
+    Heartbeat,
+    LogEntry,
+)
 from django_contentsafety.testing.fault_server import status
 from django_contentsafety.testing.trainer import Fault, Trainer
 from tests.building import freeze, pass_time
@@ -33,6 +41,10 @@ class Stage:
             self.provider, size=20 if self.provider == "local" else 1
         )
         return version
+
+
+#: Samples of each kind, of which ten are withheld.
+MANY = 50
 
 
 Prepare = Callable[[Stage], Any]
@@ -161,6 +173,46 @@ def delete_failed(stage: Stage) -> CategoryVersion:
     return version
 
 
+def nearly_measured(stage: Stage) -> CardJob:
+    """One text is left: it is asked about in this thread."""
+    version = freeze(stage.provider, size=MANY)
+    job = build.start(version, by="7")
+    while build.run(job).status != "succeeded":
+        pass_time()
+    card = CardJob.objects.get(version=version)
+    # As the service would answer: all of them alike.
+    CardJob.objects.filter(pk=card.pk).update(answers=[0.0] * (card.total - 1))
+    return card
+
+
+def measured(stage: Stage) -> CategoryVersion:
+    card = nearly_measured(stage)
+    measuring.advance(card.pk)
+    version = CategoryVersion.objects.get()
+    assert version.card
+    return version
+
+
+def kept_elsewhere(stage: Stage) -> str:
+    """Two versions that the service keeps, in a category that is here."""
+    stage.frozen().delete()
+    numbers = [stage.trainer.put("scam") for _ in range(2)]
+    Category.objects.update(last_number=0)
+    LogEntry.objects.all()._raw_delete(LogEntry.objects.db)
+    return numbers[0]
+
+
+def lost(stage: Stage) -> CategoryVersion:
+    version = ready(stage)
+    stage.trainer.lose(version.provider_version)
+    # Nobody's, and due: an earlier worker may have died in the middle of it.
+    Heartbeat.objects.update_or_create(
+        name="compare remote",
+        defaults={"beat_at": DbNow() - listings.EVERY, "lease_until": None},
+    )
+    return version
+
+
 # --- People -----------------------------------------------------------------------
 
 
@@ -209,6 +261,17 @@ def delete_here(version: CategoryVersion) -> None:
     removing.delete_here(version, by="7")
 
 
+@step(kept_elsewhere, "ready")
+def adopt(number: str) -> None:
+    adopting.adopt("remote", None, by="7")
+
+
+@step(measured, "ready")
+def measure_again(version: CategoryVersion) -> None:
+    measuring.again(version, by="7")
+    CardJob.objects.update(answers=[0.0] * version.withheld_count)
+
+
 # --- Workers ----------------------------------------------------------------------
 
 
@@ -241,6 +304,16 @@ def poll_a_failure(job: BuildJob) -> None:
 @step(refused, "building", "ready")
 def ask_for_help(job: BuildJob) -> None:
     build.advance(job.pk)
+
+
+@step(nearly_measured, "ready")
+def measure(card: CardJob) -> None:
+    measuring.advance(card.pk)
+
+
+@step(lost, "ready")
+def compare_nightly(version: CategoryVersion) -> None:
+    listings.compare_due()
 
 
 @step(to_delete, "deleted", providers=EACH)

@@ -28,9 +28,14 @@ def find_category(name: str) -> Category:
 
 
 def find_version(
-    category: Category, number: int | None, statuses: Collection[str], what: str
+    category: Category,
+    number: int | None,
+    statuses: Collection[str],
+    what: str,
+    **facts: object,
 ) -> CategoryVersion:
-    """The version with ``number``; without one the newest that is ``what``."""
+    """The version with ``number``; without one the newest that is ``what``: in one of
+    ``statuses``, with those ``facts``."""
     versions = category.versions.select_related("category")
     if number is not None:
         version = versions.filter(number=number).first()
@@ -39,7 +44,8 @@ def find_version(
                 f"{category} has no version {number}. It has: {_numbers(category)}."
             )
         return version
-    version = versions.filter(status__in=statuses).order_by("-number").first()
+    fitting = versions.filter(status__in=statuses, **facts)
+    version = fitting.order_by("-number").first()
     if version is None:
         raise CommandError(
             f"{category} has no version that is {what}. It has: {_numbers(category)}."

@@ -8,7 +8,7 @@ from django.core.management.base import CommandError
 from django.db.models import Count, F, Q
 
 from ...engine.stored_cards import read_card, read_metrics
-from ...models import BuildJob, Category
+from ...models import BuildJob, Category, CategoryVersion
 from .finding import active_or_newest, find_category
 from .telling import Report, Voice, bar
 
@@ -56,7 +56,7 @@ def show_status(options: dict[str, Any], voice: Voice) -> Report:
         .order_by("-pk")
         .first()
     )
-    versions = category.versions.order_by("-number").defer("samples_jsonl", "artifact")
+    versions = category.versions.order_by("-number").defer(*CategoryVersion.BLOBS)
     report: Report = {
         "name": category.name,
         "definition": category.definition,

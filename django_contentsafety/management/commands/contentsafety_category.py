@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from ...engine.errors import EngineError
 from ...engine.stored_cards import METRICS
 from ...exceptions import InvalidProvider, InvalidTransition, RefusedError
-from ..category import building, judging, showing, steps
+from ..category import building, judging, remote, showing, steps
 from ..category.finding import find_actor
 from ..category.telling import Report, Voice
 
@@ -91,6 +91,7 @@ class Command(BaseCommand):
             added.add_argument("--version", type=int, metavar="N", required=True)
             added.add_argument("--reason", default="", help="Why, for the log.")
         self._add_evaluate(versioned)
+        self._add_remote(add, versioned)
 
     def _add_defining(self, add: Callable[..., Any]) -> None:
         added = add("create", steps.create, "Define a category.")
@@ -135,6 +136,27 @@ class Command(BaseCommand):
         added.add_argument("--metric", choices=METRICS, default="f1")
         added.add_argument(
             "--fail-under", type=proportion, metavar="X", help="Exit with 1 below it."
+        )
+
+    def _add_remote(
+        self, add: Callable[..., Any], versioned: Callable[..., Any]
+    ) -> None:
+        words = "List what a provider keeps; with NAME or --all, adopt it."
+        added = add("adopt", remote.adopt, words, named=False)
+        added.add_argument("name", nargs="?", help="The category's name there.")
+        added.add_argument("number", nargs="?", help="The provider's version.")
+        added.add_argument("--provider", required=True, metavar="ALIAS")
+        added.add_argument(
+            "--all", action="store_true", help="Adopt whatever can be adopted."
+        )
+        words = "Mark the versions that their provider has no more."
+        added = add("compare", remote.compare, words, named=False)
+        added.add_argument("--provider", metavar="ALIAS", help="Default: each.")
+        versioned(
+            "measure",
+            remote.measure,
+            "Analyze the withheld samples of a remote version for its card.",
+            "the newest ready one",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
