@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from hashlib import blake2b
 
 from django.core.checks import CheckMessage
 
@@ -12,10 +11,10 @@ from ..exceptions import UnsupportedFeature, sealed
 from ..verdicts import HarmCategory, Scale, Verdict
 from . import azure_options as options
 from .azure_answers import MODERATOR_NAMES, read_moderation
-from .azure_checks import check_connection, check_moderator
-from .azure_common import connect
-from .azure_questions import Interview, Question
-from .base import Asked, Limit, Provider
+from .azure_checks import check_moderator
+from .azure_provider import AzureProvider
+from .azure_questions import Question
+from .base import Asked, Limit
 from .splitting import Cut
 
 #: The only version with this path (azure-api.md §7).
@@ -29,7 +28,7 @@ TIERS: Mapping[str, Limit] = {
 }
 
 
-class AzureContentModerator(Provider):
+class AzureContentModerator(AzureProvider):
     """Asks the resource at ``endpoint``, by ``key`` or by an Entra ``credential``.
 
     ``tier`` is that of the resource; neighboring parts of a long text share
@@ -40,7 +39,6 @@ class AzureContentModerator(Provider):
     harm_categories = frozenset(HarmCategory.values)
     harm_scales = frozenset({Scale.SCORE.value, Scale.DETECTED.value})
     max_text_length = MAX_TEXT
-    batch_size = 1
 
     @sealed
     def __init__(
@@ -62,27 +60,21 @@ class AzureContentModerator(Provider):
         self._tier = options.choice(alias, "tier", tier, TIERS)
         shared = options.count(alias, "overlap", overlap, MAX_TEXT // 4)
         self._cut = Cut(limit=MAX_TEXT, overlap=shared, most=shared)
-        self.client = connect(
-            alias,
+        self.open(
             endpoint=endpoint,
             key=key,
             second_key=second_key,
             credential=credential,
             cloud=cloud,
             product="contentmoderator",
-            provider=type(self).__name__,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             total_timeout=total_timeout,
         )
-        self._interview = Interview(self.client)
-        self._cloud = str(cloud)
-        self._credential_name = credential if isinstance(credential, str) else ""
 
     @property
-    def credential(self) -> str:
-        whose = f"{self.client.fingerprint}\n{self.client.endpoint}"
-        return blake2b(whose.encode(), digest_size=8).hexdigest()
+    def versions(self) -> tuple[str, ...]:
+        return (VERSION,)
 
     @property
     def limits(self) -> Mapping[str, Limit]:
@@ -91,7 +83,7 @@ class AzureContentModerator(Provider):
     def cost(
         self, texts: Sequence[str], categories: Sequence[Asked]
     ) -> Mapping[str, int]:
-        return self._interview.cost(texts, [self._question(categories)])
+        return self.interview.cost(texts, [self._question(categories)])
 
     @sealed
     def analyze(
@@ -104,20 +96,12 @@ class AzureContentModerator(Provider):
             )
         questions = [self._question(names)]
         return [
-            self._interview.ask(text, questions).verdict(self.alias, names)
+            self.interview.ask(text, questions).verdict(self.alias, names)
             for text in texts
         ]
 
     def check(self) -> list[CheckMessage]:
-        return [
-            *check_connection(
-                self.alias,
-                endpoint=self.client.endpoint,
-                cloud=self._cloud,
-                credential=self._credential_name,
-            ),
-            *check_moderator(self.alias),
-        ]
+        return [*super().check(), *check_moderator(self.alias)]
 
     def _question(self, categories: Sequence[Asked]) -> Question:
         return Question(

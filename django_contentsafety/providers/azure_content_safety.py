@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from hashlib import blake2b
 
 from django.core.checks import CheckMessage
 
@@ -15,10 +14,11 @@ from .azure_answers import LEVELS, read_analysis, read_custom
 from .azure_blob import SampleBlobs
 from .azure_building import BuildingProvider
 from .azure_categories import Categories
-from .azure_checks import check_connection, check_standard, check_versions
-from .azure_common import GA, cloud_of, connect, dialect_of
+from .azure_checks import check_standard, check_versions
+from .azure_common import GA, cloud_of, dialect_of
 from .azure_limits import MIN_POSITIVES
-from .azure_questions import Interview, Question
+from .azure_provider import AzureProvider
+from .azure_questions import Question
 from .base import Asked, CustomCategory, Limit
 from .splitting import Cut
 
@@ -45,7 +45,7 @@ TIERS: Mapping[str, Mapping[str, Limit]] = {
 }
 
 
-class AzureContentSafety(BuildingProvider):
+class AzureContentSafety(AzureProvider, BuildingProvider):
     """Asks the resource at ``endpoint``, by ``key`` or by an Entra ``credential``.
 
     Severities are on the four ``levels`` (0, 2, 4, 6) or all eight. ``blocklists`` are
@@ -61,7 +61,6 @@ class AzureContentSafety(BuildingProvider):
     harm_scales = frozenset({Scale.SEVERITY.value})
     custom_scales = frozenset({Scale.DETECTED.value})
     max_text_length = MAX_TEXT
-    batch_size = 1
     min_samples = (MIN_POSITIVES, 0)
 
     @sealed
@@ -108,19 +107,16 @@ class AzureContentSafety(BuildingProvider):
         longest = self.dialect.max_text_length
         shared = options.count(alias, "custom_overlap", custom_overlap, longest // 4)
         self._custom_cut = Cut(limit=longest, overlap=shared, most=longest // 10)
-        self.client = connect(
-            alias,
+        self.open(
             endpoint=endpoint,
             key=key,
             second_key=second_key,
             credential=credential,
             cloud=cloud,
-            provider=type(self).__name__,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             total_timeout=total_timeout,
         )
-        self._interview = Interview(self.client)
         blobs = None
         if blob_container is not None:
             blobs = SampleBlobs(
@@ -138,19 +134,10 @@ class AzureContentSafety(BuildingProvider):
             )
         self._builds = blobs is not None
         self.builder = Categories(alias, self.client, self.dialect, blobs)
-        self._cloud = str(cloud)
-        self._credential_name = credential if isinstance(credential, str) else ""
 
     @property
-    def credential(self) -> str:
-        # Also the versions: where one of them is gone, another one may be called.
-        whose = (
-            self.client.fingerprint,
-            self.client.endpoint,
-            self.api_version,
-            self.dialect.version,
-        )
-        return blake2b("\n".join(whose).encode(), digest_size=8).hexdigest()
+    def versions(self) -> tuple[str, ...]:
+        return self.api_version, self.dialect.version
 
     @property
     def limits(self) -> Mapping[str, Limit]:
@@ -159,7 +146,7 @@ class AzureContentSafety(BuildingProvider):
     def cost(
         self, texts: Sequence[str], categories: Sequence[Asked]
     ) -> Mapping[str, int]:
-        return self._interview.cost(texts, self._questions(categories))
+        return self.interview.cost(texts, self._questions(categories))
 
     @sealed
     def analyze(
@@ -178,7 +165,7 @@ class AzureContentSafety(BuildingProvider):
         names = [one if isinstance(one, str) else one.name for one in categories]
         versions = {one.name: one.version for one in custom}
         return [
-            self._interview.ask(text, questions).verdict(
+            self.interview.ask(text, questions).verdict(
                 self.alias, names, versions, self._hit
             )
             for text in texts
@@ -186,12 +173,7 @@ class AzureContentSafety(BuildingProvider):
 
     def check(self) -> list[CheckMessage]:
         found = [
-            *check_connection(
-                self.alias,
-                endpoint=self.client.endpoint,
-                cloud=self._cloud,
-                credential=self._credential_name,
-            ),
+            *super().check(),
             *check_versions(self.alias, version=self.api_version),
         ]
         if self._builds:

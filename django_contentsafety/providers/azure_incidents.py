@@ -9,21 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from hashlib import blake2b
 from uuid import uuid4
-
-from django.core.checks import CheckMessage
 
 from ..exceptions import InvalidProvider, UnsupportedFeature, sealed
 from ..verdicts import Scale, Verdict
 from . import azure_options as options
 from .azure_answers import read_incidents
 from .azure_building import BuildingProvider
-from .azure_checks import check_connection
-from .azure_common import connect, dialect_of
+from .azure_common import dialect_of
 from .azure_content_safety import MAX_TEXT, TIERS
 from .azure_deployments import Incidents
-from .azure_questions import Interview, Question
+from .azure_provider import AzureProvider
+from .azure_questions import Question
 from .base import Asked, BuildState, CustomCategory, Limit
 from .splitting import Cut
 
@@ -31,7 +28,7 @@ from .splitting import Cut
 MAX_INCIDENTS = 100
 
 
-class AzureIncidents(BuildingProvider):
+class AzureIncidents(AzureProvider, BuildingProvider):
     """Builds categories as incidents of the resource at ``endpoint``, and asks them.
 
     Its harm categories are ``AzureContentSafety``'s, of the same resource. A text of
@@ -41,7 +38,6 @@ class AzureIncidents(BuildingProvider):
 
     custom_scales = frozenset({Scale.DETECTED.value})
     max_text_length = MAX_TEXT
-    batch_size = 1
     min_samples = (1, 0)
 
     @sealed
@@ -72,28 +68,22 @@ class AzureIncidents(BuildingProvider):
         self._tier = options.choice(alias, "tier", tier, TIERS)
         shared = options.count(alias, "overlap", overlap, MAX_TEXT // 4)
         self._cut = Cut(limit=MAX_TEXT, overlap=shared, most=shared)
-        self.client = connect(
-            alias,
+        self.open(
             endpoint=endpoint,
             key=key,
             second_key=second_key,
             credential=credential,
             cloud=cloud,
-            provider=type(self).__name__,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
             total_timeout=total_timeout,
         )
-        self._interview = Interview(self.client)
-        self._cloud = str(cloud)
-        self._credential_name = credential if isinstance(credential, str) else ""
         self.incidents = Incidents(alias, self.client, self.api_version)
         self.builder = self.incidents
 
     @property
-    def credential(self) -> str:
-        whose = (self.client.fingerprint, self.client.endpoint, self.api_version)
-        return blake2b("\n".join(whose).encode(), digest_size=8).hexdigest()
+    def versions(self) -> tuple[str, ...]:
+        return (self.api_version,)
 
     @property
     def limits(self) -> Mapping[str, Limit]:
@@ -102,7 +92,7 @@ class AzureIncidents(BuildingProvider):
     def cost(
         self, texts: Sequence[str], categories: Sequence[Asked]
     ) -> Mapping[str, int]:
-        return self._interview.cost(texts, self._questions(categories))
+        return self.interview.cost(texts, self._questions(categories))
 
     @sealed
     def analyze(
@@ -112,21 +102,11 @@ class AzureIncidents(BuildingProvider):
         custom = [one for one in categories if isinstance(one, CustomCategory)]
         versions = {one.name: one.version for one in custom}
         return [
-            self._interview.ask(text, questions).verdict(
+            self.interview.ask(text, questions).verdict(
                 self.alias, list(versions), versions, "block"
             )
             for text in texts
         ]
-
-    def check(self) -> list[CheckMessage]:
-        return list(
-            check_connection(
-                self.alias,
-                endpoint=self.client.endpoint,
-                cloud=self._cloud,
-                credential=self._credential_name,
-            )
-        )
 
     def _questions(self, categories: Sequence[Asked]) -> list[Question]:
         """One for as many incidents as one request may name."""
