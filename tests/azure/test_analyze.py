@@ -287,6 +287,8 @@ def test_five_of_them_are_asked_about_at_once(
     assert [score.category for score in verdict.scores] == ["Hate", *names]
     counts = [len(r.data["customizedCategories"]) for r in server.requests]
     assert (counts, provider.cost(["x"], asked)) == ([5, 2], {"custom": 2})
+    # The harm categories came with the first.
+    assert ["categories" in r.data for r in server.requests] == [True, False]
 
 
 def test_the_newer_dialect_asks_one_by_one(server: FaultServer) -> None:
