@@ -22,6 +22,7 @@ from django_contentsafety.providers.azure_content_moderator import (
 )
 from django_contentsafety.providers.azure_content_safety import AzureContentSafety
 from django_contentsafety.providers.azure_deployments import Incidents
+from django_contentsafety.providers.azure_incidents import AzureIncidents
 from django_contentsafety.testing.azure import AzureService
 from django_contentsafety.testing.azure.state import Blocklist, Incident, Item, Version
 from django_contentsafety.testing.fault_server import FaultServer, Reply, Request
@@ -111,7 +112,7 @@ ANALYSES: dict[str, tuple[dict[str, Any], list[Any]]] = {
         {"categories_api_version": NEWER},
         ["Violence", custom("scam", "2")],
     ),
-    "incidents": ({}, ["Hate", custom("raid", "raid")]),
+    "incidents": ({}, [custom("raid", "raid")]),
     "halted": (
         {"blocklists": ["bad"], "halt_on_blocklist_hit": True},
         list(HARM),
@@ -123,7 +124,8 @@ ANALYSES: dict[str, tuple[dict[str, Any], list[Any]]] = {
 def analysis(server: FaultServer, name: str, flagged: str) -> Tape:
     """The analysis of a text that is bad in one category."""
     options, asked = ANALYSES[name]
-    kind = AzureContentModerator if name == "moderator" else AzureContentSafety
+    others = {"moderator": AzureContentModerator, "incidents": AzureIncidents}
+    kind = others.get(name, AzureContentSafety)
     given = {"endpoint": server.url, "key": KEY, **TIMEOUTS, **options}
 
     def call() -> Any:
