@@ -125,7 +125,7 @@ def read_moderation(answer: Answer, *, asked: Collection[str]) -> Said:
             if not is_one:
                 raise answer.unreadable("has a score that is no probability")
             detected[MODERATOR_NAMES[name]] = _bool(answer, entry.get("detected"))
-        if is_one:
+        if is_one and (name in MODERATOR_NAMES or name not in asked):
             scores[MODERATOR_NAMES.get(name, name)] = float(score)
     _all_there(answer, asked, scores)
     return Said(scores=scores, detected=detected, request_id=answer.request_id)

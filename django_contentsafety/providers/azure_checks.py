@@ -68,13 +68,13 @@ def check_versions(alias: str, *, version: str) -> Iterator[CheckMessage]:
 
 
 def check_standard(alias: str, *, version: str) -> Iterator[CheckMessage]:
-    """Custom categories (standard), in the dialect of this API version."""
+    """A provider that builds custom categories (standard), in this API version."""
     withdrawn = "" if version in SUPPORTED else ", and this version on 1 March 2025"
     yield Warning(
-        f"Azure retired custom categories (standard), which categories_api_version "
-        f"{version} builds, on 1 September 2026{withdrawn}.",
-        hint="Build with the local provider, or as incidents, which live on: "
-        "custom='rapid'. Versions that were built before can't be asked any more.",
+        "Azure retired custom categories (standard), which its blob_container and its "
+        f"categories_api_version {version} are for, on 1 September 2026{withdrawn}.",
+        hint="Build with the local provider, or with AzureIncidents: custom categories "
+        "(rapid) live on.",
         obj=f"provider {alias}",
         id="contentsafety.W015",
     )

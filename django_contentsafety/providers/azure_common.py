@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -12,13 +11,13 @@ from typing import Any
 from ..exceptions import InvalidProvider, ProtocolError, sealed
 from ..http import Answer, Client, Timeouts
 from .azure_auth import CLOUDS, Cloud, authentication, cloud_of
+from .azure_reasons import Reason, reason
 
 __all__ = [
     "CATEGORY_NAME",
     "CLOUDS",
     "DIALECTS",
     "GA",
-    "NEWEST",
     "SUPPORTED",
     "VERSIONS",
     "Cloud",
@@ -34,8 +33,6 @@ __all__ = [
 
 #: The API version of ``text:analyze`` and of blocklists (azure-api.md §2.1).
 GA = "2024-09-01"
-#: The last one with custom categories and incidents.
-NEWEST = "2024-09-30-preview"
 
 #: What a custom category and an incident may be called (azure-api.md §2.4): at most 64
 #: characters, letters, digits and inner hyphens.
@@ -43,17 +40,8 @@ CATEGORY_NAME = re.compile(r"(?=.{1,64}\Z)(?=[a-zA-Z0-9])[a-zA-Z0-9-]*[a-zA-Z0-9
 
 #: Pages that are followed of one list: 100 incidents or 15 versions need far fewer.
 MAX_PAGES = 100
-#: The longest of the service's own reasons that is shown.
-MAX_WORDS = 300
-#: So many characters of a sample in a row are a quotation.
-QUOTED = 12
-#: A sample of at least so many characters is one whole.
-WHOLE = 4
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_. -]{0,63}")
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-#: What the service appends to its messages (azure-api.md §3, R3).
-_TAIL = re.compile(r"\s*\|\s*Request Id:.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +62,6 @@ class Dialect:
     has_delimiter: bool
     #: The field that names the service's own copy of the samples.
     copy_field: str
-    #: The API version of incidents, which 2024-05-15-preview lacks.
-    incidents_version: str
     #: The service's words for a version's status, in ours: "created", "building",
     #: "ready", "failed", "deleting", "delete_failed". Any other is polled on.
     statuses: Mapping[str, str]
@@ -105,7 +91,7 @@ _STATUSES = MappingProxyType(
 )
 
 
-def _newer(version: str, incidents: str) -> Dialect:
+def _newer(version: str) -> Dialect:
     return Dialect(
         version=version,
         is_inline=False,
@@ -114,7 +100,6 @@ def _newer(version: str, incidents: str) -> Dialect:
         has_operations=True,
         has_delimiter=False,
         copy_field="sampleBlobSnapshotUrl",
-        incidents_version=incidents,
         statuses=_STATUSES,
     )
 
@@ -132,12 +117,11 @@ DIALECTS: Mapping[str, Dialect] = {
             has_operations=False,
             has_delimiter=True,
             copy_field="sampleBlobCopyUrl",
-            incidents_version=NEWEST,
             statuses=_INLINE_STATUSES,
         ),
-        _newer("2024-02-15-preview", NEWEST),
-        _newer("2024-09-15-preview", "2024-09-15-preview"),
-        _newer(NEWEST, NEWEST),
+        _newer("2024-02-15-preview"),
+        _newer("2024-09-15-preview"),
+        _newer("2024-09-30-preview"),
     )
 }
 
@@ -244,62 +228,3 @@ def word(answer: Answer, data: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not _WORD.fullmatch(value):
         raise answer.unreadable(f"has no {name}")
     return value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """Why the service could not do it, as far as it may be shown."""
-
-    code: str = ""
-    message: str = ""
-
-    def __str__(self) -> str:
-        return ": ".join(part for part in (self.code, self.message) if part)
-
-
-def reason(error: object, *, samples: bytes = b"", name: str = "") -> Reason:
-    """The service's own reason: its code, and its words where they quote no sample.
-
-    ``error`` is the service's error object (``{"error": …}`` too), or a message alone.
-    An analysis' error is never read so: it may quote the text. A build's is the
-    site's own business, so its words are shown, in one line of at most 300 printable
-    characters, unless twelve characters in a row, or a whole sample, of ``samples``
-    (the frozen JSONL) stand in them. ``name``, the category's, is no quotation.
-    """
-    if isinstance(error, Mapping) and isinstance(error.get("error"), Mapping):
-        error = error["error"]
-    code, message = "", error
-    if isinstance(error, Mapping):
-        found, message = error.get("code"), error.get("message")
-        code = found if isinstance(found, str) and _CODE.fullmatch(found) else ""
-    if not isinstance(message, str):
-        return Reason(code=code)
-    words = " ".join(_TAIL.sub("", message[:4096]).split())
-    shown = "".join(c if c.isprintable() else "�" for c in words)
-    texts = _texts(samples)
-    if _quotes(code.replace(name, "") if name else code, texts):
-        code = ""
-    if _quotes(shown.replace(name, "") if name else shown, texts):
-        return Reason(code=code)
-    return Reason(code=code, message=shown[:MAX_WORDS])
-
-
-def _texts(samples: bytes) -> Sequence[str]:
-    """The samples' texts, in lower case and with single spaces."""
-    texts = []
-    for line in samples.splitlines():
-        try:
-            text = json.loads(line).get("text", "")
-        except (ValueError, AttributeError, RecursionError):
-            text = line.decode("utf-8", "replace")
-        texts.append(" ".join(str(text).casefold().split()))
-    return texts
-
-
-def _quotes(words: str, texts: Sequence[str]) -> bool:
-    said = " ".join(words.casefold().split())
-    pieces = {said[at : at + QUOTED] for at in range(max(len(said) - QUOTED + 1, 0))}
-    return any(
-        (len(text) >= WHOLE and text in said) or any(piece in text for piece in pieces)
-        for text in texts
-    )

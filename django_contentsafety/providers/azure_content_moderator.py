@@ -25,7 +25,7 @@ MAX_TEXT = 7_000
 #: Below one a second, so that no two fall into one; below ten, as it is written (§4).
 TIERS: Mapping[str, Limit] = {
     "F0": Limit(rate=0.95, burst=1, per_month=5_000),
-    "S0": Limit(rate=7.9, burst=2),
+    "S0": Limit(rate=8.9, burst=2),
 }
 
 

@@ -8,10 +8,10 @@ from hashlib import blake2b
 
 from django.core.checks import CheckMessage
 
-from ..exceptions import NotFound, sealed
+from ..exceptions import InvalidProvider, NotFound, sealed
 from ..verdicts import HarmCategory, Scale, Verdict
 from . import azure_options as options
-from .azure_answers import LEVELS, read_analysis, read_custom, read_incidents
+from .azure_answers import LEVELS, read_analysis, read_custom
 from .azure_blob import SampleBlobs
 from .azure_building import BuildingProvider
 from .azure_categories import Categories
@@ -25,8 +25,6 @@ from .splitting import Cut
 #: The longest text of ``text:analyze`` and ``text:detectIncidents`` in code points
 #: (azure-api.md §4).
 MAX_TEXT = 10_000
-#: Incidents of one request: as many as a resource can have (§2.7).
-MAX_INCIDENTS = 100
 
 #: So that no more than the documented requests (§4) fall into any of their windows:
 #: the burst, and what is granted again meanwhile. F0: 5 in a second; S0: 1,000 in ten.
@@ -77,7 +75,6 @@ class AzureContentSafety(BuildingProvider):
         credential: object = None,
         cloud: object = "public",
         api_version: object = GA,
-        custom: object = "rapid",
         categories_api_version: object = "2024-09-15-preview",
         levels: object = "four",
         blocklists: object = (),
@@ -97,7 +94,6 @@ class AzureContentSafety(BuildingProvider):
         super().__init__(alias)
         self.api_version = options.api_version(alias, "api_version", api_version)
         self.dialect = dialect_of(alias, categories_api_version)
-        self._custom = options.choice(alias, "custom", custom, ("rapid", "standard"))
         self._levels = options.choice(alias, "levels", levels, LEVELS)
         self._blocklists = options.blocklist_names(alias, blocklists)
         self._halts = options.flag(
@@ -136,6 +132,11 @@ class AzureContentSafety(BuildingProvider):
                 cloud=cloud_of(alias, cloud),
                 timeouts=self.client.timeouts,
             )
+        elif (blob_connection_string, blob_sas, blob_credential) != (None,) * 3:
+            raise InvalidProvider(
+                f"Provider {alias!r} has what opens a container, and no blob_container."
+            )
+        self._builds = blobs is not None
         self.builder = Categories(alias, self.client, self.dialect, blobs)
         self._cloud = str(cloud)
         self._credential_name = credential if isinstance(credential, str) else ""
@@ -166,7 +167,8 @@ class AzureContentSafety(BuildingProvider):
     ) -> list[Verdict]:
         custom = [one for one in categories if isinstance(one, CustomCategory)]
         for one in custom:
-            if not one.provider_version:
+            # An incident's is its name: AzureIncidents answers for those.
+            if not one.provider_version.isdecimal():
                 raise NotFound(
                     f"The provider {self.alias!r} never named its own version of "
                     f"{one.name} v{one.version}: build another version there.",
@@ -192,7 +194,7 @@ class AzureContentSafety(BuildingProvider):
             ),
             *check_versions(self.alias, version=self.api_version),
         ]
-        if self._custom == "standard":
+        if self._builds:
             found += check_standard(self.alias, version=self.dialect.version)
         return found
 
@@ -200,23 +202,15 @@ class AzureContentSafety(BuildingProvider):
         """All that has to be asked about each part of a text."""
         harm = [one for one in categories if isinstance(one, str)]
         custom = [one for one in categories if isinstance(one, CustomCategory)]
-        # Only a category's version is a number; an incident goes by its name.
-        numbered = [one for one in custom if one.provider_version.isdecimal()]
-        named = [one for one in custom if not one.provider_version.isdecimal()]
-        questions: list[Question] = []
-        most = self.dialect.max_categories
-        if numbered and self.dialect.is_inline:
-            for at in range(0, len(numbered), most):
-                # The others come along with the first of them.
-                first = harm if at == 0 else []
-                questions.append(self._analyze(first, numbered[at : at + most]))
-        else:
-            if harm or self._blocklists:
-                questions.append(self._analyze(harm))
-            questions += [self._analyze_custom(one) for one in numbered]
-        for at in range(0, len(named), MAX_INCIDENTS):
-            questions.append(self._detect(named[at : at + MAX_INCIDENTS]))
-        return questions
+        if custom and self.dialect.is_inline:
+            most = self.dialect.max_categories
+            # The harm categories come along with the first of them.
+            return [
+                self._analyze([] if at else harm, custom[at : at + most])
+                for at in range(0, len(custom), most)
+            ]
+        questions = [self._analyze(harm)] if harm or self._blocklists else []
+        return questions + [self._analyze_custom(one) for one in custom]
 
     def _analyze(
         self, harm: Sequence[str], custom: Sequence[CustomCategory] = ()
@@ -231,8 +225,7 @@ class AzureContentSafety(BuildingProvider):
         if custom:
             # With its version always: the schema requires it (azure-api.md §2.2).
             body["customizedCategories"] = [
-                {"categoryName": one.name, "version": int(one.provider_version)}
-                for one in custom
+                {"categoryName": one.name, "version": _number(one)} for one in custom
             ]
         version = self.dialect.version if custom else self.api_version
         return Question(
@@ -260,19 +253,13 @@ class AzureContentSafety(BuildingProvider):
             cut=self._custom_cut,
             body={
                 "categoryName": category.name,
-                "version": int(category.provider_version),
+                "version": _number(category),
             },
             read=partial(read_custom, name=category.name),
         )
 
-    def _detect(self, incidents: Sequence[CustomCategory]) -> Question:
-        names = {one.provider_version: one.name for one in incidents}
-        return Question(
-            feature="incidents",
-            path="/text:detectIncidents",
-            version=self.dialect.incidents_version,
-            setting="categories_api_version",
-            cut=self._cut,
-            body={"incidentNames": sorted(names)},
-            read=partial(read_incidents, names=names),
-        )
+
+def _number(category: CustomCategory) -> int:
+    """The service's; 0 where it has none, which is counted and never asked about."""
+    number = category.provider_version
+    return int(number) if number.isdecimal() else 0

@@ -21,11 +21,14 @@ from .azure_answers import read_incidents
 from .azure_building import BuildingProvider
 from .azure_checks import check_connection
 from .azure_common import connect, dialect_of
-from .azure_content_safety import MAX_INCIDENTS, MAX_TEXT, TIERS
+from .azure_content_safety import MAX_TEXT, TIERS
 from .azure_deployments import Incidents
 from .azure_questions import Interview, Question
 from .base import Asked, BuildState, CustomCategory, Limit
 from .splitting import Cut
+
+#: Incidents of one request: as many as a resource can have (azure-api.md §2.7).
+MAX_INCIDENTS = 100
 
 
 class AzureIncidents(BuildingProvider):

@@ -18,7 +18,7 @@ _BOUNDARIES = (
     re.compile(r"\n\s*|[.!?…][\"'”’)\]]*\s+|[。！？।؟]+\s*"),
     re.compile(r"\s+"),
 )
-_BEFORE_WORD = re.compile(r"\s(?=\S)")
+_WORD_BEGINS = re.compile(r"(?<=\s)\S")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,5 +75,5 @@ def _last_boundary(text: str, low: int, high: int) -> int:
 
 def _first_word(text: str, low: int, high: int) -> int:
     """Where the first word in ``[low, high]`` begins; else ``low``."""
-    found = _BEFORE_WORD.search(text, low, high)
-    return found.end() if found else low
+    found = _WORD_BEGINS.search(text, low, high + 1)
+    return found.start() if found else low

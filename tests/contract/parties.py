@@ -193,7 +193,6 @@ PARTIES = {
         custom("scam", "2"),
         categories_api_version="2024-09-15-preview",
     ),
-    "Content Safety, incidents": _safety("Hate", custom("raid", "raid")),
     "Incidents": Party(
         make=remote(AzureIncidents),
         asked=[custom("raid", "raid")],
