@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from math import floor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +12,13 @@ import pytest
 from django_contentsafety.checks import check_providers
 from django_contentsafety.conf import provider_from_url
 from django_contentsafety.exceptions import InvalidProvider
-from django_contentsafety.providers import providers
+from django_contentsafety.providers import Provider, providers
 from django_contentsafety.providers.azure_common import DIALECTS, SUPPORTED, VERSIONS
+from django_contentsafety.providers.azure_content_moderator import (
+    AzureContentModerator,
+)
+from django_contentsafety.providers.azure_content_safety import AzureContentSafety
+from django_contentsafety.providers.azure_incidents import AzureIncidents
 
 from .asking import KEY, NEWER, OLDER, custom, moderator, safety
 from .test_tokens import Fake
@@ -205,6 +212,27 @@ def test_no_window_gets_more_than_it_takes(
     assert limit.burst + floor(limit.rate * seconds) <= requests
     # And not much less, in the long run.
     assert limit.rate * seconds >= requests * 0.75
+
+
+@pytest.mark.parametrize(
+    "kind", [AzureContentSafety, AzureIncidents, AzureContentModerator]
+)
+def test_every_option_is_documented_with_its_default(kind: type[Provider]) -> None:
+    document = Path(__file__).parents[2] / "docs" / "howto" / "azure.md"
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in document.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| `")
+    ]
+    text = "\n".join(cells[0] for cells in rows)
+    for name, parameter in inspect.signature(kind).parameters.items():
+        if name == "alias":
+            continue
+        assert f"`{name}`" in text, name
+        shown = {cells[1] for cells in rows if f"`{name}`" in cells[0]}
+        default = parameter.default
+        if isinstance(default, str | int) and kind is not AzureIncidents:
+            assert shown & {f"`{default}`", f"{default}"}, name
 
 
 def test_another_credential_is_another_account() -> None:

@@ -164,5 +164,5 @@ def test_every_provider_is_here() -> None:
     here = {
         type(party.make(endpoint="http://127.0.0.1:9")) for party in PARTIES.values()
     }
-    # What others are made of answers nothing by itself.
+    # These two ask nobody.
     assert found - here == {Provider, BuildingProvider}
