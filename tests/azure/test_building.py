@@ -14,7 +14,7 @@ from django_contentsafety.models import BuildJob, CategoryVersion
 from django_contentsafety.providers import azure_building, providers
 from django_contentsafety.providers.azure_limits import MAX_BYTES
 from django_contentsafety.testing.azure.wire import gateway
-from django_contentsafety.testing.fault_server import reset, status
+from django_contentsafety.testing.fault_server import answer, reset, status
 from django_contentsafety.testing.trainer import Fault
 from tests.building import settle
 
@@ -150,6 +150,19 @@ def test_a_forgotten_operation_is_looked_up_by_its_version(settings: Any) -> Non
     with world(settings, NEWER, script=["running", "running", "succeeded"]) as site:
         job = build.run(build.start(freeze("remote"), by="7"))
         site.azure.forget_operations()
+        assert ended(job).status == "succeeded"
+        assert site.azure.state.builds == {"scam/1": 1}
+
+
+@pytest.mark.parametrize("said", [{"id": "cs-0-0"}, {}])
+def test_an_operation_of_another_id_says_nothing_of_ours(
+    settings: Any, said: dict[str, str]
+) -> None:
+    with world(settings, NEWER) as site:
+        reply = answer({**said, "status": "Succeeded"})
+        site.azure.fail("operation", Fault(reply))
+        job = build.run(build.start(freeze("remote"), by="7"))
+        assert (job.status, job.error_code) == ("submitting", "protocol")
         assert ended(job).status == "succeeded"
         assert site.azure.state.builds == {"scam/1": 1}
 
