@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from django_contentsafety.exceptions import Gone, NotFound, SlotsFull
-from django_contentsafety.flows import build, removing
+from django_contentsafety.exceptions import DeadlineExceeded, Gone, NotFound, SlotsFull
+from django_contentsafety.flows import build, pacing, removing
 from django_contentsafety.models import BuildJob, CategoryVersion
-from django_contentsafety.providers import providers
+from django_contentsafety.providers import azure_building, providers
 from django_contentsafety.providers.azure_limits import MAX_BYTES
 from django_contentsafety.testing.azure.wire import gateway
-from django_contentsafety.testing.fault_server import reset, status
+from django_contentsafety.testing.fault_server import answer, reset, status
 from django_contentsafety.testing.trainer import Fault
 from tests.building import settle
 
@@ -140,9 +140,9 @@ def test_an_unknown_word_is_kept_and_polled_on(
 
 
 def test_hours_of_polls(settings: Any, dialect: str) -> None:
-    with world(settings, dialect, script=["running"] * 120 + ["succeeded"]) as site:
+    with world(settings, dialect, script=["running"] * 60 + ["succeeded"]) as site:
         job = ended(build.start(freeze("remote"), by="7"))
-        assert (job.status, job.poll_count) == ("succeeded", 121)
+        assert (job.status, job.poll_count) == ("succeeded", 61)
         assert site.azure.state.builds == {"scam/1": 1}
 
 
@@ -150,6 +150,19 @@ def test_a_forgotten_operation_is_looked_up_by_its_version(settings: Any) -> Non
     with world(settings, NEWER, script=["running", "running", "succeeded"]) as site:
         job = build.run(build.start(freeze("remote"), by="7"))
         site.azure.forget_operations()
+        assert ended(job).status == "succeeded"
+        assert site.azure.state.builds == {"scam/1": 1}
+
+
+@pytest.mark.parametrize("said", [{"id": "cs-0-0"}, {}])
+def test_an_operation_of_another_id_says_nothing_of_ours(
+    settings: Any, said: dict[str, str]
+) -> None:
+    with world(settings, NEWER) as site:
+        reply = answer({**said, "status": "Succeeded"})
+        site.azure.fail("operation", Fault(reply))
+        job = build.run(build.start(freeze("remote"), by="7"))
+        assert (job.status, job.error_code) == ("submitting", "protocol")
         assert ended(job).status == "succeeded"
         assert site.azure.state.builds == {"scam/1": 1}
 
@@ -211,7 +224,7 @@ def test_a_build_waits_for_another_of_its_category(
 @pytest.mark.parametrize("code", [400, 409])
 def test_a_deletion_waits_for_the_build(settings: Any, dialect: str, code: int) -> None:
     assumed = {"deleted while building": (code, "Whatever")}
-    script = ["running"] * 30 + ["succeeded"]
+    script = ["running"] * 8 + ["succeeded"]
     with world(settings, dialect, script=script, assumed=assumed) as site:
         version = freeze("remote")
         build.cancel(build.run(build.start(version, by="7")), by="7")
@@ -408,6 +421,22 @@ def test_two_workers_do_not_both_build(site: World, provider: Any) -> None:
     assert site.azure.state.builds == {"scam/1": 1}
     state = provider.poll(late, number, lambda phase, part: None)
     assert state.status == "succeeded"
+
+
+@pytest.mark.parametrize("step", ["register", "submit", "poll", "remove", "removal"])
+def test_a_step_ends_before_its_workers_lease(
+    provider: Any, monkeypatch: Any, step: str
+) -> None:
+    """Or another worker would begin the same meanwhile."""
+    assert pacing.LEASE.total_seconds() > azure_building.STEP_SECONDS
+    monkeypatch.setattr(azure_building, "STEP_SECONDS", 0.0)
+    if step in ("remove", "removal"):
+        arguments: tuple[Any, ...] = (removal_request("0" * 64),)
+    else:
+        arguments = (build_request(), "1", lambda phase, part: None)
+    arity = {"register": 1, "submit": 2, "poll": 3}.get(step, 1)
+    with pytest.raises(DeadlineExceeded):
+        getattr(provider, step)(*arguments[:arity])
 
 
 @pytest.mark.parametrize("after", ["running", "succeeded"])
