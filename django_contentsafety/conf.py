@@ -19,6 +19,9 @@ from django.utils.encoding import force_bytes
 LOCAL = "django_contentsafety.providers.local.LocalProvider"
 DUMMY = "django_contentsafety.providers.dummy.DummyProvider"
 AZURE = "django_contentsafety.providers.azure_content_safety.AzureContentSafety"
+AZURE_MODERATOR = (
+    "django_contentsafety.providers.azure_content_moderator.AzureContentModerator"
+)
 
 
 class Settings:
@@ -91,8 +94,9 @@ def provider_from_url(
     """Turn a URL into one entry of ``CONTENTSAFETY_PROVIDERS``.
 
     ``local://`` is the embedded engine, ``dummy://`` answers as told,
-    ``azure://NAME.cognitiveservices.azure.com`` is Azure AI Content Safety. The query
-    gives further options. Everything is percent-decoded. A key may stand in the URL
+    ``azure://NAME.cognitiveservices.azure.com`` is Azure AI Content Safety,
+    ``azure-moderator://`` in its place Content Moderator. The query gives further
+    options. Everything is percent-decoded. A key may stand in the URL
     (``azure://:KEY@…``), better in ``key`` (its own variable) or ``key_file`` (a
     mounted secret, read here); space around it is dropped. Raise
     ImproperlyConfigured, without repeating the key, for what can't be read.
@@ -126,13 +130,13 @@ def provider_from_url(
                 f"{parts.scheme}:// takes neither host, path nor key."
             )
         backend = LOCAL if parts.scheme == "local" else DUMMY
-    elif parts.scheme == "azure":
+    elif parts.scheme in ("azure", "azure-moderator"):
         if not parts.hostname or "endpoint" in options:
             raise ImproperlyConfigured(
-                "azure:// needs the resource's host as its endpoint, as in "
-                "azure://NAME.cognitiveservices.azure.com."
+                f"{parts.scheme}:// needs the resource's host as its endpoint, as in "
+                f"{parts.scheme}://NAME.cognitiveservices.azure.com."
             )
-        backend = AZURE
+        backend = AZURE if parts.scheme == "azure" else AZURE_MODERATOR
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         host += f":{parts.port}" if parts.port else ""
         options["endpoint"] = f"https://{host}{unquote(parts.path).rstrip('/')}"
@@ -141,7 +145,7 @@ def provider_from_url(
     else:
         raise ImproperlyConfigured(
             f"No provider answers to {parts.scheme or 'an empty scheme'}://; "
-            "use local://, azure:// or dummy://."
+            "use local://, azure://, azure-moderator:// or dummy://."
         )
     entry: dict[str, Any] = {"BACKEND": backend}
     if options:

@@ -87,8 +87,8 @@ SERVERS = {
     "azurite": Server(
         label="Azurite",
         variable="TEST_AZURITE_URL",
-        default="http://127.0.0.1:10000/devstoreaccount1",
-        driver="urllib.request",
+        default="npm",
+        driver="tests.azure.azurite",
     ),
 }
 
@@ -184,6 +184,12 @@ def _axe(address: str) -> None:
 
 
 def _azurite(address: str) -> None:
+    from tests.azure import azurite
+
+    if address == SERVERS["azurite"].default:
+        # The fixture fetches and starts one.
+        azurite.find()
+        return
     # Unauthenticated, so any answer of the blob service is a 4xx: it is the
     # Server header that tells.
     try:

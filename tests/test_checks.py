@@ -24,7 +24,7 @@ from django_contentsafety.models import (
     ModerationState,
     Policy,
 )
-from django_contentsafety.providers import local
+from django_contentsafety.providers import azure_checks, local
 from django_contentsafety.registry import Registry
 from django_contentsafety.routers import RowTables
 from tests.testapp.models import Comment, Note, Photo, Post
@@ -209,6 +209,41 @@ def test_an_old_urllib3_is_said_so(monkeypatch, installed, expected):
 )
 def test_providers(settings, configured, expected):
     settings.CONTENTSAFETY_PROVIDERS = configured
+    assert ids(checks.check_providers) == expected
+
+
+def azure(host="name.cognitiveservices.azure.com", kind="content_safety", **options):
+    name = "".join(word.title() for word in kind.split("_"))
+    if "credential" not in options:
+        options["key"] = "k"
+    return {
+        "BACKEND": f"django_contentsafety.providers.azure_{kind}.Azure{name}",
+        "OPTIONS": {"endpoint": f"https://{host}", **options},
+    }
+
+
+CONTAINER = "https://account.blob.core.windows.net/samples"
+
+
+@pytest.mark.parametrize(
+    ("provider", "expected"),
+    [
+        (azure(), []),
+        (azure(credential="default"), ["E013"]),
+        (
+            azure("eastus.api.cognitive.microsoft.com", credential="default"),
+            ["E013", "E014"],
+        ),
+        (azure("name.cognitiveservices.azure.us"), ["E015"]),
+        (azure(api_version="2027-01-01"), ["W013"]),
+        (azure(api_version="2023-10-01"), ["W014"]),
+        (azure(blob_container=CONTAINER, blob_sas="sig=x"), ["W015"]),
+        (azure(kind="content_moderator"), ["W016"]),
+    ],
+)
+def test_azures_services(monkeypatch, settings, provider, expected):
+    monkeypatch.setattr(azure_checks, "find_spec", lambda name: None)
+    settings.CONTENTSAFETY_PROVIDERS = {"default": provider}
     assert ids(checks.check_providers) == expected
 
 

@@ -160,6 +160,7 @@ def _steps(version: CategoryVersion) -> None:
         version=version.number,
         provider_version=version.provider_version,
         removal_id=version.removal_id,
+        samples_sha256=version.samples_sha256,
     )
     if version.removal_asked_at is None:
         provider.remove(request)

@@ -22,7 +22,7 @@ from ..exceptions import (
     describe,
     sealed,
 )
-from .credentials import HeaderKey, checked_endpoint
+from .credentials import HeaderKey, checked_endpoint, path_below
 from .deadlines import deadline, is_over
 from .faults import fault, request_id
 from .sockets import Call
@@ -32,7 +32,8 @@ from .wire import Received, exchange, explain, user_agent
 #: The longest answer that is read, in bytes, unpacked.
 MAX_BYTES = 1_000_000
 
-_KINDS: Mapping[str, type[ProviderError]] = {
+#: The errors for what ``wire.explain`` finds.
+KINDS: Mapping[str, type[ProviderError]] = {
     "network": NetworkError,
     "protocol": ProtocolError,
     "bug": ProviderBug,
@@ -130,6 +131,11 @@ class Client:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.alias!r}>"
 
+    @property
+    def fingerprint(self) -> str:
+        """Tells keys apart and gives none away: of the first one."""
+        return self._keys[0].fingerprint
+
     @sealed
     def request(
         self,
@@ -151,14 +157,17 @@ class Client:
         url = self.endpoint + path + (f"?{urlencode(params)}" if params else "")
         sending = {**self._headers, **(headers or {})}
         if json is not None:
-            sending["Content-Type"] = "application/json"
+            # A merge patch says so itself.
+            sending.setdefault("Content-Type", "application/json")
         body = _dump(json)
         until = min(time.monotonic() + self.timeouts.total, deadline())
         for key in self._keys:
+            key.renew()
             received = self._receive(method, url, body, sending, key, until)
             outcome = self._judge(received, body, key, expect, may_be_empty)
             if not isinstance(outcome, AuthenticationFailed):
                 break
+            key.refused()
         if isinstance(outcome, NetworkError) and is_over():
             # Not the provider's fault: its breaker must not count it.
             outcome = DeadlineExceeded(
@@ -186,12 +195,12 @@ class Client:
         return self.request("DELETE", path, **options)
 
     def path_of(self, location: str) -> str:
-        """The path of a URL the service gave (``Operation-Location``), to be asked for.
+        """The path of a URL the service gave (``nextLink``), with its query.
 
         Raise ProtocolError where it leads elsewhere: the key would travel there.
         """
-        path = location.removeprefix(self.endpoint)
-        if path == location or path[:1] != "/" or not path.isprintable():
+        path = path_below(self.endpoint, location)
+        if path is None:
             raise ProtocolError(
                 f"The provider {self.alias!r} named a location that is not its own.",
                 alias=self.alias,
@@ -223,7 +232,7 @@ class Client:
             if kind != "network" or call.sent or not again:
                 break
         # Not inside the except: what was caught has frames with key and text.
-        return _KINDS[kind](f"The provider {self.alias!r} {words}.", alias=self.alias)
+        return KINDS[kind](f"The provider {self.alias!r} {words}.", alias=self.alias)
 
     def _judge(
         self,

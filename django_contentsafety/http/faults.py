@@ -66,7 +66,7 @@ _CLASSES: Mapping[int, type[ProviderError]] = {
     425: NetworkError,
 }
 _ADVICE: Mapping[type[ProviderError], str] = {
-    AuthenticationFailed: ": check its key and endpoint",
+    AuthenticationFailed: ": check its key or credential, and its endpoint",
     Gone: ": there is no such service (any more)",
 }
 
@@ -75,9 +75,18 @@ Echo = Callable[[str], bool]
 
 
 def fault(
-    status: int, headers: Mapping[str, str], body: bytes, *, alias: str, echo: Echo
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    alias: str,
+    echo: Echo,
+    who: str = "",
 ) -> ProviderError:
-    """The error for an answer with this status, which nobody asked for."""
+    """The error for an answer with this status, which nobody asked for.
+
+    ``who`` answered, in words; else it is the provider.
+    """
     code, words = _error_in(headers, body)
     shown = "" if echo(code) and code != str(status) else code
     facts: dict[str, Any] = {
@@ -87,7 +96,7 @@ def fault(
         "request_id": request_id(headers, echo),
     }
     wait = wait_of(headers, words)
-    said = f"The provider {alias!r} answered HTTP {status}"
+    said = f"{who or f'The provider {alias!r}'} answered HTTP {status}"
     said += f" ({shown})" if shown and shown != str(status) else ""
     if status == 429 or (status == 403 and _SPENT.search(words)):
         return RateLimited(

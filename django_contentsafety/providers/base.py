@@ -86,6 +86,9 @@ class RemovalRequest:
     provider_version: str
     #: Ours, one a try, stored before the provider hears of it: the idempotency key.
     removal_id: str
+    #: Of the frozen JSONL, whose copies are to be deleted as well; empty where it was
+    #: never ours.
+    samples_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
