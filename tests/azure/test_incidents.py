@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings as examples, strategies as st
 
 from django_contentsafety.engine.samples import Sample, write_jsonl
 from django_contentsafety.exceptions import (
@@ -69,6 +69,7 @@ def deployed(provider: Any, name: str, number: int, *texts: str) -> CustomCatego
 NAMES = st.from_regex(r"[a-zA-Z0-9]([a-zA-Z0-9-]{0,62}[a-zA-Z0-9])?", fullmatch=True)
 
 
+@examples(max_examples=50)
 @given(NAMES, st.integers(1, 2**31 - 1))
 def test_every_version_has_a_name_that_azure_takes(name: str, number: int) -> None:
     incident = incident_name(name, number)

@@ -229,7 +229,7 @@ FAULTS: dict[str, tuple[Reply, type[ProviderError], str]] = {
     "throttled": (status(429, retry_after="7"), RateLimited, "quota"),
     "unwell": (refused(500, "InternalError"), ServerError, "InternalError"),
     "overloaded": (refused(503, "ServerBusy"), ServerError, "ServerBusy"),
-    "a redirect": (redirect("http://127.0.0.1:9/"), Misconfigured, "not followed"),
+    "a redirect": (redirect("http://127.0.0.1:9/", 307), Misconfigured, "not followed"),
     "a reset": (reset(), NetworkError, "broke off"),
     "what echoes": (refused(400, "sig"), ProviderError, "HTTP 400"),
     "no HTTP": (Reply(raw=b"hello\r\n\r\n", then="close"), ProviderError, "not HTTP"),
