@@ -85,12 +85,13 @@ def test_there_are_enough() -> None:
     assert len(ANALYSES) * ANALYSIS + len(KINDS) * len(STEPS) * STEP >= 10_000
 
 
-def grown(data: st.DataObject, tapes: list[Tape]) -> Iterator[tuple[Tape, int, Reply]]:
+def grown(data: st.DataObject, tapes: list[Tape]) -> list[tuple[Tape, int, Reply]]:
     tape = data.draw(st.sampled_from(tapes))
     place = data.draw(st.integers(0, len(tape.replies) - 1))
     answers = broken(tape.replies[place], KNOWN)
-    for _ in range(AT_A_TIME):
-        yield tape, place, data.draw(answers)
+    # All of them first: what is drawn must not depend on what came of the one before.
+    drawn = [data.draw(answers) for _ in range(AT_A_TIME)]
+    return [(tape, place, reply) for reply in drawn]
 
 
 @pytest.mark.parametrize("name", ANALYSES)
