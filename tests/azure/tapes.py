@@ -121,7 +121,7 @@ ANALYSES: dict[str, tuple[dict[str, Any], list[Any]]] = {
 }
 
 
-def analysis(server: FaultServer, name: str, flagged: str) -> Tape:
+def analysis(server: FaultServer, name: str, flagged: str, text: str = BAD) -> Tape:
     """The analysis of a text that is bad in one category."""
     options, asked = ANALYSES[name]
     others = {"moderator": AzureContentModerator, "incidents": AzureIncidents}
@@ -130,7 +130,7 @@ def analysis(server: FaultServer, name: str, flagged: str) -> Tape:
 
     def call() -> Any:
         # Another one each time: it remembers what it was told.
-        (verdict,) = kind("azure", **given).analyze([BAD], asked)
+        (verdict,) = kind("azure", **given).analyze([text], asked)
         return verdict
 
     tape = Tape(server, call)

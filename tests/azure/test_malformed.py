@@ -37,11 +37,20 @@ ANALYSIS, STEP, AT_A_TIME = 800, 200, 8
 
 #: Words that would mean something else, were they drawn by chance.
 KNOWN = frozenset({"Succeeded", "BuildSucceeded"})
-RULES = [
-    Rule(provider="azure", category=name, scale=scale, review_at=at)
-    for name in ("Hate", "SelfHarm", "Sexual", "Violence", "scam", "spam", "raid")
-    for scale, at in (("severity", 1), ("score", 0.5), ("detected", 1))
-]
+
+
+def rules(name: str) -> list[Rule]:
+    """On the scale that each answer has: a missing one would be no *allow* anyway."""
+    harm = "score" if name == "moderator" else "severity"
+    scales = [
+        (one, harm) if isinstance(one, str) else (one.name, "detected")
+        for one in ANALYSES[name][1]
+    ]
+    return [
+        Rule(provider="azure", category=category, scale=scale, review_at=0.5)
+        for category, scale in scales
+    ]
+
 
 Tapes = dict[str, list[Tape]]
 
@@ -76,12 +85,24 @@ def test_there_are_enough() -> None:
     assert len(ANALYSES) * ANALYSIS + len(KINDS) * len(STEPS) * STEP >= 10_000
 
 
-def grown(data: st.DataObject, tapes: list[Tape]) -> Iterator[tuple[Tape, int, Reply]]:
+def grown(data: st.DataObject, tapes: list[Tape]) -> list[tuple[Tape, int, Reply]]:
     tape = data.draw(st.sampled_from(tapes))
     place = data.draw(st.integers(0, len(tape.replies) - 1))
     answers = broken(tape.replies[place], KNOWN)
-    for _ in range(AT_A_TIME):
-        yield tape, place, data.draw(answers)
+    # All of them first: what is drawn must not depend on what came of the one before.
+    drawn = [data.draw(answers) for _ in range(AT_A_TIME)]
+    return [(tape, place, reply) for reply in drawn]
+
+
+@pytest.mark.parametrize("name", ANALYSES)
+def test_a_whole_answer_says_what_it_says(tapes: Tapes, name: str) -> None:
+    """The control: of a clean text it is an allow, so the scales are the answers'."""
+    for tape in tapes[name]:
+        verdict = tape.play(0, tape.replies[0])
+        assert decide(rules(name), {"azure": verdict}).value != DecisionValue.ALLOW
+    clean = analysis(tapes[name][0].server, name, "", text="a fine text")
+    verdict = clean.play(0, clean.replies[0])
+    assert decide(rules(name), {"azure": verdict}).value == DecisionValue.ALLOW
 
 
 def says_no(reply: Reply) -> bool:
@@ -105,7 +126,7 @@ def test_no_broken_answer_is_an_allow(
             outcomes[error.code] += 1
             assert error.code != "bug"
         else:
-            value = decide(RULES, {"azure": verdict}).value
+            value = decide(rules(name), {"azure": verdict}).value
             outcomes[value] += 1
             assert value != DecisionValue.ALLOW or says_no(reply)
 
