@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from django_contentsafety.engine.normalize import normalize
 
@@ -25,7 +25,8 @@ class Row:
     """A text with the labels that are known; a category that is missing is unknown.
 
     `benign` marks ordinary text of a kind that a site receives: scores and severities
-    are calibrated on such rows. `weight` is how far a label counts, 0..1.
+    are calibrated on such rows. `weight` is how far a label counts, 0..1. Rows of one
+    `group` say nearly the same.
     """
 
     text: str
@@ -33,7 +34,7 @@ class Row:
     labels: Mapping[str, bool]
     weight: float = 1.0
     benign: bool = False
-    key: str = field(default="", compare=False)
+    group: str = ""
 
 
 def label(*positive: str, unknown: Iterable[str] = ()) -> dict[str, bool]:
@@ -62,23 +63,13 @@ def without_repeats(rows: Iterable[Row]) -> list[Row]:
         key = _NOT_LETTERS.sub(" ", normalize(row.text).text).strip()
         if not key:
             continue
-        first = kept.get(key)
-        if first is None:
-            kept[key] = Row(
-                row.text, row.source, dict(row.labels), row.weight, row.benign, key
-            )
-            continue
-        agreed = {
-            name: value
-            for name, value in first.labels.items()
-            if row.labels.get(name, value) == value
-        }
-        kept[key] = Row(
-            first.text,
-            first.source,
-            agreed,
-            first.weight,
-            first.benign and row.benign,
-            key,
-        )
+        first = kept.setdefault(key, row)
+        if first is not row:
+            agreed = {
+                name: value
+                for name, value in first.labels.items()
+                if row.labels.get(name, value) == value
+            }
+            benign = first.benign and row.benign
+            kept[key] = replace(first, labels=agreed, benign=benign)
     return list(kept.values())

@@ -41,8 +41,7 @@ def own_kinds() -> Iterator[tuple[str, Row]]:
             labels = label(*frame["labels"], unknown=frame.get("unknown", ()))
             source = f"own:{frame['kind']}"
             for text in _fill(frame["text"], slots):
-                benign = not frame["labels"]
-                yield frame["kind"], Row(text, source, labels, benign=benign)
+                yield frame["kind"], Row(text, source, labels, group=frame["text"])
 
 
 def _fill(frame: str, slots: list[dict[str, str]]) -> list[str]:
