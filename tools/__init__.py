@@ -1,1 +1,1 @@
-"""Programs that make what the package ships. None of them is installed with it."""
+"""What made the files that the engine ships; none of it is part of the package."""

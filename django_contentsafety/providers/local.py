@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from django.core.checks import CheckMessage, Error, Warning
 
-from ..engine import artifacts, classifier
+from ..engine import artifacts, classifier, scoring
 from ..engine.errors import EngineError
 from ..engine.features import MAX_CHARS
 from ..engine.samples import parse_jsonl
@@ -37,7 +37,8 @@ class LocalProvider(Provider):
     in_process = True
     custom_scales = frozenset({Scale.SCORE.value, Scale.DETECTED.value})
     can_build = True
-    min_samples = (20, 20)
+    #: Negatives are worth having, and ordinary texts stand in where there are few.
+    min_samples = (20, 0)
 
     def __init__(self, alias: str, *, seed: int | str = 0) -> None:
         super().__init__(alias)
@@ -142,13 +143,20 @@ class LocalProvider(Provider):
     def _verdict(
         self, text: str, heads: Sequence[tuple[CustomCategory, Head]]
     ) -> Verdict:
-        parts = windows(text)
         scores: list[CategoryScore] = []
         spans: list[Span] = []
-        for category, head in heads:
-            found = head.score([text[start:end] for start, end in parts])
+        parts = windows(text)
+        found = list(
+            scoring.analyze(
+                [head for _, head in heads], [text[start:end] for start, end in parts]
+            )
+        )
+        for number, (category, head) in enumerate(heads):
             # A text is as bad as its worst part; nothing is cut off.
-            score, (start, end) = max(zip(found, parts, strict=True))
+            score, (start, end) = max(
+                (one[number].score, part)
+                for one, part in zip(found, parts, strict=True)
+            )
             scores.append(
                 CategoryScore(
                     category=category.name,
