@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django_contentsafety.engine import features
+from django_contentsafety.engine.normalize import normalize
 
 __all__ = ["Matrix", "featurize"]
+
+# Texts whose features are made at a time.
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +33,15 @@ class Matrix:
         width = self.hashed.shape[1]
         return self.hashed @ weights[:width] + self.dense @ weights[width:]
 
+    def used(self) -> tuple[Matrix, Any]:
+        """Return the matrix without empty columns, and which columns it has."""
+        import numpy as np
+
+        width = self.hashed.shape[1]
+        filled = np.unique(self.hashed.indices)
+        columns = np.append(filled, np.arange(width, self.shape[1]))
+        return Matrix(self.hashed[:, filled], self.dense), columns
+
     def gradient(self, errors: Any) -> Any:
         """Return the transposed matrix times `errors`."""
         import numpy as np
@@ -37,18 +50,24 @@ class Matrix:
 
 
 def featurize(texts: Sequence[str]) -> Matrix:
-    """Return a row a text, as the engine sees the texts."""
+    """Return a row for each whole text, as the engine sees it; no windows."""
     import numpy as np
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_matrix, vstack
 
-    rows = [features.featurize(text) for text in texts]
-    starts = np.cumsum([0, *(len(row.indices) for row in rows)])
-    hashed = csr_matrix(
-        (
-            np.concatenate([row.values for row in rows]).astype("float64"),
-            np.concatenate([row.indices for row in rows]),
-            starts,
-        ),
-        shape=(len(rows), features.DIMENSIONS),
-    )
-    return Matrix(hashed, np.zeros((len(rows), 0)))
+    hashed, dense = [], []
+    for start in range(0, len(texts), _AT_ONCE):
+        some = texts[start : start + _AT_ONCE]
+        found = features.featurize(
+            [normalize(text[: features.MAX_CHARS]).text for text in some]
+        )
+        hashed.append(
+            csr_matrix(
+                (found.values.astype("float64"), found.indices, found.starts),
+                shape=(len(found), features.DIMENSIONS),
+            )
+        )
+        dense.append(found.dense.astype("float64"))
+    matrix = vstack(hashed).tocsr()
+    # A bucket may occur twice in a row.
+    matrix.sum_duplicates()
+    return Matrix(matrix, np.concatenate(dense))
