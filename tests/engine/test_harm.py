@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 
 from django_contentsafety.engine import harm
 from django_contentsafety.engine.errors import ArtifactError
+from django_contentsafety.engine.unrelated import unrelated_texts
 from django_contentsafety.verdicts import HarmCategory
 
 from .tricky import ODD_TEXTS
@@ -40,7 +42,11 @@ def test_it_is_stored_as_it_is_loaded() -> None:
     [
         ("Hate", "I hate immigrants, they are vermin.", "My dentist is an immigrant."),
         ("Violence", "I will kill you with a knife.", "They fell in love by the sea."),
-        ("SelfHarm", "I want to kill myself tonight.", "He hung the picture a bit higher."),
+        (
+            "SelfHarm",
+            "I want to kill myself tonight.",
+            "Hang the picture higher.",
+        ),
         ("Sexual", "Send me nude pictures, I am horny.", "The nurse was kind."),
         ("Harassment", "You are a pathetic idiot.", "I disagree, and here is why."),
     ],
@@ -154,3 +160,25 @@ def test_importing_reads_nothing() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["False", "0"]
+
+
+def test_the_false_alarms_on_ordinary_texts_are_those_that_the_document_tells() -> None:
+    document = Path(__file__).parents[2] / "docs" / "explanation" / "engine.md"
+    told = re.findall(
+        r"^\| (\w+) \| (\d+, \d+, \d+) \| (\d+, \d+, \d+) \|$",
+        document.read_text(encoding="utf-8"),
+        re.M,
+    )
+    _, texts = unrelated_texts()
+    english = [one.text for one in texts if one.language in ("en", "")]
+    others = [one.text for one in texts if one.language not in ("en", "")]
+    assert (len(english), len(others)) == (229, 80)
+
+    def flagged(one: harm.HarmHead, some: list[str]) -> str:
+        found = [one.severity(score) for score in one.head.score(some)]
+        return ", ".join(str(sum(s >= at for s in found)) for at in (2, 4, 6))
+
+    assert told == [
+        (name, flagged(one, english), flagged(one, others))
+        for name, one in harm.heads().items()
+    ]
