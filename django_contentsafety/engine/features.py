@@ -172,11 +172,17 @@ def _read_word(chunk: str) -> Word:
     hashes = [crc32(word[1:]) for word in words]
     padded = f" {chunk} "
     length = len(padded)
-    grams = [
-        BUCKETS + crc32(_encode(padded[low : low + size])) % BUCKETS
-        for size in (2, 3, 4, 5)
-        for low in range(length - size + 1)
+    places = [
+        (low, low + size) for size in (2, 3, 4, 5) for low in range(length - size + 1)
     ]
+    if chunk.isascii():
+        # A byte a character: the whole is encoded once.
+        data = padded.encode()
+        grams = [BUCKETS + crc32(data[low:high]) % BUCKETS for low, high in places]
+    else:
+        grams = [
+            BUCKETS + crc32(_encode(padded[low:high])) % BUCKETS for low, high in places
+        ]
     grams += [number % BUCKETS for number in hashes]
     # The hash of "left right", carried on from that of "left".
     grams += [
@@ -193,8 +199,8 @@ def _read_word(chunk: str) -> Word:
     )
 
 
-# Words recur, and this is most of a text's time. Some 10 MB when full.
-_memo_word = lru_cache(maxsize=16_384)(_read_word)
+# Words recur, and this is most of a text's time. Some 8 MB when full.
+_memo_word = lru_cache(maxsize=8_192)(_read_word)
 
 
 def _encode(text: str) -> bytes:
