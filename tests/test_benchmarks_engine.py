@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import engine
+from benchmarks import engine, engine_figures
 from benchmarks.engine_attacks import ATTACKS, HELD_OUT, attacked
 from benchmarks.engine_scores import any_harm, precision
 from django_contentsafety.engine.normalize import normalize
@@ -63,3 +65,13 @@ def test_a_sample_is_the_same_each_time_and_takes_of_every_source() -> None:
     assert found == engine.sample(many[::-1], 60)
     counts = Counter(row.source for row in found)
     assert counts == {"edos": 4, "sms": 4, "catqa": 4, "own:x": 20}
+
+
+def test_the_report_that_is_kept_makes_every_table() -> None:
+    file = Path(engine.__file__).parents[1] / "reports" / "engine.json"
+    report = json.loads(file.read_text(encoding="utf-8"))
+    for make in ("precision", "identity", "hidden", "cost"):
+        head, found = getattr(engine_figures, make)(report)
+        assert found
+        assert all(len(row) == len(head) for row in found), make
+    assert len(engine.lines(report)) > 20
