@@ -14,11 +14,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help test chaos builds model demo screenshots lint types check clean bench tables
+.PHONY: help test chaos builds model demo screenshots lint types check clean bench bench-engine tables
 .DELETE_ON_ERROR:
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 test: .venv/.test ## run the tests (PYTEST="-k build -x" passes options on)
 	$(BIN)/python -m pytest -n auto $(PYTEST)
@@ -48,6 +48,17 @@ bench: .venv/.bench ## measure saves, wake-ups, throughput and quota (minutes; n
 tables: .venv/.bench ## measure tables of up to 10^7 rows and rounds of 10^5 (half an hour, 20 GB)
 	for program in tables rounds; do $(BIN)/python -m benchmarks.$$program || exit 1; done
 	$(BIN)/python -m benchmarks.figures
+
+bench-engine: .venv/.bench build/peers/.made ## measure the built-in categories beside others (DATA=folder of the data sets)
+	@test -n "$(DATA)" || { echo "make bench-engine DATA=FOLDER: NOTICE names the data sets." >&2; exit 2; }
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.engine --data $(DATA) --peers build/peers/bin/python
+	$(BIN)/python -m benchmarks.figures
+
+# alt-profanity-check pins one scikit-learn, so what we are measured beside lives apart.
+build/peers/.made: $(BIN)/pip
+	@$(PYTHON) -m venv --clear build/peers
+	build/peers/bin/python -m pip --disable-pip-version-check install -qq alt-profanity-check better-profanity "setuptools<81"
+	@touch $@
 
 lint: .venv/.dev ## check style, templates and the import layers
 	$(BIN)/ruff check .

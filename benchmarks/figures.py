@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from . import engine_figures
 from .reports import REPORTS, ROOT
 
 PLACE = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
+Block = Callable[[dict[str, Any]], list[str]]
 NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB"}
 
 
@@ -301,7 +303,11 @@ def _seconds(of: dict[str, float], *quantiles: str) -> str:
     return ", ".join(f"{of[quantile]:.3g}" for quantile in quantiles)
 
 
-BLOCKS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+def _engine(of: Callable[[dict[str, Any]], engine_figures.Table]) -> Block:
+    return lambda report: [*_table(*of(report)), "", engine_figures.when(report)]
+
+
+BLOCKS: dict[str, Block] = {
     "saves": saves,
     "throughput": throughput,
     "quota": quota,
@@ -311,6 +317,10 @@ BLOCKS: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "tables-slow": tables_slow,
     "tables-round": tables_round,
     "rounds": rounds,
+    "engine-precision": _engine(engine_figures.precision),
+    "engine-identity": _engine(engine_figures.identity),
+    "engine-hidden": _engine(engine_figures.hidden),
+    "engine-cost": _engine(engine_figures.cost),
 }
 
 if __name__ == "__main__":

@@ -268,7 +268,7 @@ def test_freezing_takes_a_snapshot(filled):
     ("positives", "negatives", "message"),
     [
         (19, 25, "at least 20 positive ones, there are 19. Add 1 more."),
-        (25, 5, "at least 20 negative ones, there are 5. Add 15 more."),
+        (0, 25, "at least 20 positive ones, there are 0. Add 20 more."),
         (0, 0, "at least 20 positive ones, there are 0. Add 20 more."),
     ],
 )

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
+from django_contentsafety.engine.errors import ArtifactError
 from django_contentsafety.engine.samples import write_jsonl
 from django_contentsafety.exceptions import (
     BuildFailed,
@@ -361,9 +362,46 @@ def test_a_broken_artifact_is_no_answer(artifact):
     assert caught.value.alias == "local"
 
 
-def test_the_local_provider_refuses_harm_categories():
-    with pytest.raises(UnsupportedFeature, match="Hate"):
+def test_the_local_provider_answers_harm_categories_on_three_scales():
+    texts = ["Send me nude pictures, I am horny.", "The soup was warm."]
+    bad, good = providers["local"].analyze(texts, [*HarmCategory.values])
+    for verdict in (bad, good):
+        assert [score.category for score in verdict.scores] == HarmCategory.values
+        for score in verdict.scores:
+            assert 0 <= score.score <= 1
+            assert score.detected == (score.severity >= 4)
+        assert verdict.versions == {}
+    assert bad.score_for("Sexual").severity >= 4
+    assert not any(score.detected for score in good.scores)
+    marked = {texts[0][span.start : span.end] for span in bad.spans}
+    assert "nude" in marked
+    assert not good.spans
+
+
+def test_harm_and_custom_categories_are_answered_together(version):
+    own = reference(name="together", load=lambda: bytes(version.artifact))
+    (verdict,) = providers["local"].analyze(["x"], ["Hate", own])
+    hate, custom = verdict.scores
+    assert hate.severity is not None
+    assert custom.severity is None
+    assert list(verdict.versions) == [custom.category]
+
+
+def test_the_local_provider_knows_no_harassment():
+    """It is the engine's own, and stands in no answer that is shaped as Azure's."""
+    assert "Harassment" not in providers["local"].harm_categories
+    with pytest.raises(UnsupportedFeature, match="Harassment"):
+        providers["local"].analyze(["x"], ["Harassment"])
+
+
+def test_damaged_built_in_categories_are_no_answer(monkeypatch):
+    def refuse():
+        raise ArtifactError("The built-in categories can't be read.")
+
+    monkeypatch.setattr("django_contentsafety.engine.harm.heads", refuse)
+    with pytest.raises(ProtocolError, match="built-in") as caught:
         providers["local"].analyze(["x"], ["Hate"])
+    assert caught.value.alias == "local"
 
 
 # Aliases and rules, refused where a person saves them.
@@ -389,12 +427,13 @@ def test_an_unknown_alias_names_the_known_ones(settings):
         ("local", "scam", "score", True, None),
         ("local", "scam", "detected", True, None),
         ("nope", "Hate", "severity", False, None),
+        ("local", "SelfHarm", "severity", False, None),
         (
-            "local",
+            "bare",
             "SelfHarm",
             "severity",
             False,
-            "LocalProvider (local) doesn't answer Self-harm.",
+            "Provider (bare) doesn't answer Self-harm.",
         ),
         (
             "local",
@@ -431,11 +470,6 @@ REFUSED_RULES = {
         {"provider": "nope"},
         "provider",
         "There is no provider “nope”: CONTENTSAFETY_PROVIDERS has default, local.",
-    ),
-    "a harm category that the local engine lacks": (
-        {"provider": "local"},
-        "category",
-        "LocalProvider (local) doesn't answer Hate.",
     ),
     "an unsupported scale": (
         {"provider": "local", "category": "zug-spam"},

@@ -1,17 +1,19 @@
 """Store a head as bytes that are data and never code.
 
-The format, version 1; numbers are big-endian:
+The format, version 2; numbers are big-endian:
 
     8 bytes   b"DJCSHEAD"
     2 bytes   version of the format
     32 bytes  SHA-256 of the version and of all that follows this field
     4 bytes   length of the header
     header    JSON object, keys sorted, ASCII: name, version, features (the scheme),
-              dimensions, nonzero, scale, bias, slope, offset, threshold
+              dimensions, width, nonzero, scale, bias, slope, offset, threshold
+    dense     width numbers, IEEE 754 of 4 bytes
     bitmap    dimensions / 8 bytes: which weights are not 0, the first in the high bit
     weights   one signed byte each
 
-At most 148 kB. It is not compressed: the bytes would then depend on the compressor.
+At most 149 kB. It is not compressed: the bytes would then depend on the compressor.
+Version 1 had no dense part; its features are gone, so its categories are built again.
 """
 
 from __future__ import annotations
@@ -22,18 +24,20 @@ import struct
 from typing import Any, NoReturn
 
 from .errors import ArtifactError, require
-from .features import DIMENSIONS, SCHEME
+from .features import DIMENSIONS, SCHEME, WIDTH
 from .head import Head
 
 __all__ = ["FORMAT_VERSION", "describe", "dump", "load"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _MAGIC = b"DJCSHEAD"
 _VERSION = struct.Struct(">H")
 _LENGTH = struct.Struct(">I")
 _BODY = len(_MAGIC) + _VERSION.size + hashlib.sha256().digest_size
 _NUMBERS = ("scale", "bias", "slope", "offset", "threshold")
+_BITMAP = DIMENSIONS // 8
+_DENSE = 4 * WIDTH
 _BOUND = 1e12
 _REBUILD = "Build the version again."
 
@@ -53,12 +57,14 @@ def dump(head: Head, *, name: str, version: int) -> bytes:
         "version": version,
         "features": SCHEME,
         "dimensions": len(head.weights),
+        "width": len(head.dense),
         "nonzero": int(used.sum()),
     }
     encoded = json.dumps(header, sort_keys=True, allow_nan=False).encode("ascii")
     body: bytes = (
         _LENGTH.pack(len(encoded))
         + encoded
+        + head.dense.astype(">f4").tobytes()
         + np.packbits(used).tobytes()
         + head.weights[used].tobytes()
     )
@@ -86,7 +92,12 @@ def load(data: bytes) -> Head:
     import numpy as np
 
     header, arrays = _open(data)
-    bitmap, values = arrays[: DIMENSIONS // 8], arrays[DIMENSIONS // 8 :]
+    dense = np.frombuffer(arrays[:_DENSE], dtype=">f4").astype(np.float32)
+    # Written so that NaN fails, too.
+    if not bool((np.abs(dense) < _BOUND).all()):
+        _refuse("Its dense weights are not all usable numbers.")
+    dense.flags.writeable = False
+    bitmap, values = arrays[_DENSE : _DENSE + _BITMAP], arrays[_DENSE + _BITMAP :]
     used = np.unpackbits(np.frombuffer(bitmap, dtype=np.uint8)).astype(bool)
     if int(used.sum()) != len(values):
         _refuse("Its bitmap and its weights do not agree.")
@@ -94,7 +105,7 @@ def load(data: bytes) -> Head:
     weights[used] = np.frombuffer(values, dtype=np.int8)
     weights.flags.writeable = False
     numbers = {number: float(header[number]) for number in _NUMBERS}
-    return Head(weights=weights, **numbers)
+    return Head(weights=weights, dense=dense, **numbers)
 
 
 def _open(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -110,6 +121,8 @@ def _open(data: bytes) -> tuple[dict[str, Any], bytes]:
             f"Its format is version {found}; this engine reads {FORMAT_VERSION}.",
             remedy="Upgrade django-contentsafety, or build the version again.",
         )
+    if found < FORMAT_VERSION:
+        _refuse(f"Its format is version {found}, of features that are no longer made.")
     digest = data[len(_MAGIC) + _VERSION.size : _BODY]
     if hashlib.sha256(number + data[_BODY:]).digest() != digest:
         _refuse("Its checksum is wrong: it is damaged or cut short.")
@@ -117,7 +130,7 @@ def _open(data: bytes) -> tuple[dict[str, Any], bytes]:
     start = _BODY + _LENGTH.size
     header = _header(data[start : start + length])
     arrays = data[start + length :]
-    if len(arrays) != DIMENSIONS // 8 + header["nonzero"]:
+    if len(arrays) != _DENSE + _BITMAP + header["nonzero"]:
         _refuse("Its arrays have another size than its header says.")
     return header, arrays
 
@@ -130,7 +143,8 @@ def _header(encoded: bytes) -> dict[str, Any]:
         header = None
     if not isinstance(header, dict):
         _refuse("Its header cannot be read.")
-    if header.get("features") != SCHEME or header.get("dimensions") != DIMENSIONS:
+    made = tuple(map(header.get, ("features", "dimensions", "width")))
+    if made != (SCHEME, DIMENSIONS, WIDTH):
         _refuse("It was made with other features than this engine computes.")
     for key, kind in (("name", str), ("version", int), ("nonzero", int)):
         if type(header.get(key)) is not kind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .evaluation import CurvePoint, Metrics, Spread, curve, evaluate, spread
@@ -96,6 +96,15 @@ def make_card(
     scores = [round(score, 4) for score in scores]
     count = max(folds) + 1
     metrics = evaluate(labels, scores, threshold, groups)
+    if all(labels):
+        # Among no negatives nothing can be wrongly flagged: that is no precision.
+        metrics = replace(
+            metrics,
+            precision=None,
+            precision_interval=None,
+            f1=None,
+            f1_interval=None,
+        )
     each = []
     for fold in range(count):
         mine = [index for index, number in enumerate(folds) if number == fold]
@@ -164,10 +173,15 @@ def _warnings(
 ) -> list[str]:
     positives, negatives = sum(labels), len(labels) - sum(labels)
     warnings = []
+    if not negatives:
+        warnings.append(
+            "There are no negatives, so precision and F1 are unknown, and texts that"
+            " are merely similar are likely to be flagged: add 20 or more of them."
+        )
     for count, name in ((positives, "positives"), (negatives, "negatives")):
-        if count < _FEW:
+        if 0 < count < _FEW:
             warnings.append(f"{count} {name}: the interval is wide.")
-    if max(positives, negatives) > 10 * min(positives, negatives):
+    if max(positives, negatives) > 10 * min(positives, negatives) > 0:
         warnings.append(
             f"{positives:,} positives and {negatives:,} negatives: the smaller side is"
             " known far less well."

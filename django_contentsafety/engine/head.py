@@ -1,34 +1,36 @@
-"""The trained part of a category: a few numbers a bucket, applied to a text."""
+"""The trained part of a category: a few numbers a feature, applied to a text."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 from typing import TYPE_CHECKING
 
-from .features import MAX_CHARS, featurize, grams
-from .normalize import normalize
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from .features import Features
+
 __all__ = ["Head", "TextScore", "TokenWeight", "sigmoid"]
 
-_TOKEN = re.compile(r"\S+")
 # e^-40 is far below what a float32 sum can tell from 0, and never overflows.
 _LIMIT = 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextScore:
-    """A calibrated score, 0..1, and whether the text was too long to be read whole."""
+    """A calibrated score, 0..1, and whether the text was too long to be read whole.
+
+    `start` and `end` are the part of the text, in code points, that looks most like the
+    category: the worst window of a long text, else all of it that is read.
+    """
 
     score: float
     truncated: bool
+    start: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +47,17 @@ class TokenWeight:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Head:
-    """A linear classifier over hashed features, with its calibration.
+    """A linear classifier over the features of `features`, with its calibration.
 
-    The logit of a vector is `scale` * (weights · vector) + `bias`; the score is
-    sigmoid(`slope` * logit + `offset`), Platt's scaling. The weights are the rounded
-    ones that an artifact stores, so a stored head scores exactly as this one.
+    The logit of a row is `scale` * (weights · sparse part) + dense · dense part +
+    `bias`; its score is sigmoid(`slope` * logit + `offset`), Platt's scaling. The
+    weights are the rounded ones that an artifact stores, so a stored head scores
+    exactly as this one.
     """
 
     weights: NDArray[np.int8]  # one a bucket, features.DIMENSIONS of them
     scale: float
+    dense: NDArray[np.float32]  # features.WIDTH of them
     bias: float
     slope: float  # above 0, so that the order of logits is the order of scores
     offset: float
@@ -69,54 +73,30 @@ class Head:
         return [result.score for result in self.analyze(texts)]
 
     def analyze(self, texts: Sequence[str]) -> list[TextScore]:
-        """Return each text's score and whether its end was left out."""
-        results = []
-        for text in texts:
-            features = featurize(text)
-            logit = self.logit(features.indices, features.values)
-            score = sigmoid(self.slope * logit + self.offset)
-            results.append(TextScore(score=score, truncated=features.truncated))
-        return results
+        """Return each text's score, its worst part, and whether it was read whole."""
+        from .scoring import analyze
 
-    def logit(self, indices: NDArray[np.int32], values: NDArray[np.float32]) -> float:
-        """Return the uncalibrated logit of a vector of `features.featurize`."""
-        # Summed in double precision: a float32 sum depends on the processor.
-        weights = self.weights[indices].astype("float64")
-        return self.scale * float(weights @ values.astype("float64")) + self.bias
+        return [result for (result,) in analyze([self], texts)]
+
+    def logits(self, features: Features) -> list[float]:
+        """Return the uncalibrated logit of each row."""
+        from .scoring import logits
+
+        return [float(logit) for (logit,) in logits([self], features)]
 
     def explain(self, text: str, limit: int = 10) -> list[TokenWeight]:
         """Return the words that moved the logit most, the strongest first.
 
-        A word's weight is its share of every n-gram it takes part in, so the weights
-        of all words and the bias add up to the logit. Words without any are left out.
+        The weights of all words and the bias add up to the logit: of the whole text, or
+        of the worst window of a long one. Words without any are left out.
         """
-        import numpy as np
+        from .explanations import explain
 
-        features = featurize(text)
-        normalized = normalize(text[:MAX_CHARS])
-        found = list(grams(normalized))
-        if not found or limit <= 0:
-            return []
-        times = Counter(gram.bucket for gram in found)
-        value = dict(zip(features.indices.tolist(), features.values, strict=True))
-        # Each n-gram is spread over its characters; a difference array keeps that
-        # linear, and its running sum gives what each character carries.
-        change = np.zeros(len(normalized.text) + 1)
-        for gram in found:
-            share = self.scale * float(self.weights[gram.bucket])
-            share *= float(value[gram.bucket]) / times[gram.bucket]
-            share /= gram.end - gram.start
-            change[gram.start] += share
-            change[gram.end] -= share
-        sums = np.concatenate(([0.0], np.cumsum(np.cumsum(change[:-1]))))
-        tokens = []
-        for match in _TOKEN.finditer(normalized.text):
-            weight = float(sums[match.end()] - sums[match.start()])
-            if abs(weight) > 1e-9:
-                start, end = normalized.span(*match.span())
-                tokens.append(TokenWeight(start=start, end=end, weight=weight))
-        tokens.sort(key=lambda token: (-abs(token.weight), token.start))
-        return tokens[:limit]
+        return explain(self, text, limit)
+
+    def calibrate(self, logit: float) -> float:
+        """Return the score of a logit."""
+        return sigmoid(self.slope * logit + self.offset)
 
 
 def sigmoid(logit: float) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
 
 __all__ = ["NO_SPACES", "Normalized", "normalize"]
 
@@ -22,16 +24,6 @@ NO_SPACES = (
 # Canonical reordering is quadratic in the length of a run of marks, so a flood of
 # them is cut. No orthography stacks as many (UAX 15 allows 30 for stream-safe text).
 _MAX_CLUSTER = 32
-
-# Look-alikes of Latin letters, applied after casefolding so that case never matters:
-# a letter whose capital and small form resemble different ones gets the likelier.
-_CONFUSABLES = dict(
-    zip(
-        "авгеһікмнорстухѕјԁԛԝαβεζικνορτυχıɑɡʟ",
-        "abrehikmhopctyxsjdqwabezikvoptuxiagl",
-        strict=True,
-    )
-)
 
 # Unseen, but not in Unicode's category Cf: joiner, fillers, variation selectors and
 # the leftovers of accents that compose with nothing ("zalgo").
@@ -99,10 +91,10 @@ def normalize(text: str) -> Normalized:
     """Fold `text` to the form that terms are matched in and features are made of.
 
     In this order: NFKC and casefolding; zero-width, bidirectional and other unseen
-    characters dropped; look-alikes of Latin letters replaced (a small table of
-    Cyrillic and Greek ones: the full Unicode confusables come later); single letters
-    spaced or dotted apart joined (three at least: "f.u.n"); digits and signs that
-    stand for letters replaced inside words; three or more of a letter squeezed to
+    characters dropped; look-alikes of Latin letters replaced, Unicode's confusables
+    and small capitals, those of scripts in wide use beside a Latin letter only; single
+    letters spaced or dotted apart joined (three at least: "f.u.n"); digits and signs
+    that stand for letters replaced inside words; three or more of a letter squeezed to
     two. Any str is accepted, lone surrogates and NUL included, and the time is linear
     in its length.
     """
@@ -112,6 +104,7 @@ def normalize(text: str) -> Normalized:
         ends = array("l", range(1, len(text) + 1))
     else:
         folded, offsets, ends = _fold_all(text)
+        folded = _unmix(folded)
     if _SPACED.search(folded):
         folded, offsets, ends = _join_spaced(folded, offsets, ends)
     folded = _LEET_RUN.sub(_unleet, folded)
@@ -152,9 +145,40 @@ def _extends(char: str) -> bool:
 def _fold(cluster: str) -> str:
     folded = unicodedata.normalize("NFKC", cluster).casefold()
     folded = _UNSEEN.sub("", unicodedata.normalize("NFKC", folded))
-    return "".join(
-        _CONFUSABLES.get(char, char) for char in folded if not _is_unseen(char)
+    alike = _confusables()[0]
+    return "".join(alike.get(char, char) for char in folded if not _is_unseen(char))
+
+
+def _unmix(folded: str) -> str:
+    """Read look-alikes as Latin in a run with Latin letters: a letter for a letter."""
+    _, alike, runs = _confusables()
+    if alike.keys().isdisjoint(folded):
+        return folded
+
+    def read(match: re.Match[str]) -> str:
+        run = match[0]
+        if not any("a" <= char <= "z" for char in run):
+            return run
+        return "".join(alike.get(char, char) for char in run)
+
+    return runs.sub(read, folded)
+
+
+@lru_cache(maxsize=1)
+def _confusables() -> tuple[dict[str, str], dict[str, str], re.Pattern[str]]:
+    """Look-alikes anywhere, those beside Latin letters, and the runs of both.
+
+    Of small letters: they are looked up once case is folded. `tools/confusables` makes
+    the file.
+    """
+    data = files(__package__).joinpath("confusables.json").read_bytes()
+    table = json.loads(data)
+    anywhere, beside = (
+        dict(zip(group["chars"], group["letters"], strict=True))
+        for group in (table["anywhere"], table["beside_latin"])
     )
+    chars = "".join(map(re.escape, beside))
+    return anywhere, beside, re.compile(f"[a-z{chars}]+")
 
 
 def _is_unseen(char: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from importlib.util import find_spec
@@ -10,34 +11,44 @@ from typing import TYPE_CHECKING
 
 from django.core.checks import CheckMessage, Error, Warning
 
-from ..engine import artifacts, classifier
+from ..engine import artifacts, classifier, harm, scoring
 from ..engine.errors import EngineError
 from ..engine.features import MAX_CHARS
+from ..engine.harm import DETECTED_FROM
 from ..engine.samples import parse_jsonl
 from ..exceptions import BuildFailed, InvalidProvider, ProtocolError, UnsupportedFeature
-from ..verdicts import CategoryScore, Scale, Span, Verdict
+from ..verdicts import CategoryScore, HarmCategory, Scale, Span, Verdict
 from .base import Asked, BuildRequest, BuildState, CustomCategory, Progress, Provider
 
 if TYPE_CHECKING:
     from ..engine.classifier import Head
+    from ..engine.harm import HarmHead
 
 #: Code points two parts of a long text share, so that no phrase is torn apart.
 OVERLAP = 500
 #: Explanations below this score would only be noise (they cost one pass a text).
 EXPLAIN_FROM = 0.2
+#: The same of a harm category, whose scores of ordinary texts are higher.
+EXPLAIN_FROM_SEVERITY = 2
 
 
 class LocalProvider(Provider):
-    """Custom categories, trained and scored by ``django_contentsafety.engine``.
+    """What ``django_contentsafety.engine`` scores: the four harm categories, trained
+    before the release, and custom categories, trained here.
 
-    The built-in harm categories come with a later release of the engine; until then
-    a rule that names one is refused when it is saved.
+    A severity of the engine's is no severity of Azure's:
+    ``docs/explanation/engine.md`` says what it means.
     """
 
     in_process = True
+    harm_categories = frozenset(HarmCategory.values)
+    harm_scales = frozenset(
+        {Scale.SCORE.value, Scale.SEVERITY.value, Scale.DETECTED.value}
+    )
     custom_scales = frozenset({Scale.SCORE.value, Scale.DETECTED.value})
     can_build = True
-    min_samples = (20, 20)
+    #: Negatives are worth having, and ordinary texts stand in where there are few.
+    min_samples = (20, 0)
 
     def __init__(self, alias: str, *, seed: int | str = 0) -> None:
         super().__init__(alias)
@@ -52,15 +63,8 @@ class LocalProvider(Provider):
     def analyze(
         self, texts: Sequence[str], categories: Sequence[Asked]
     ) -> list[Verdict]:
-        heads: list[tuple[CustomCategory, Head]] = []
-        for category in categories:
-            if isinstance(category, str):
-                raise UnsupportedFeature(
-                    f"The embedded engine doesn't answer {category} yet.",
-                    alias=self.alias,
-                )
-            heads.append((category, self._head(category)))
-        return [self._verdict(text, heads) for text in texts]
+        asked = [self._asked(category) for category in categories]
+        return [self._verdict(text, asked) for text in texts]
 
     def register(self, request: BuildRequest) -> str:
         # The content is part of the name, so no cache ever mixes two databases' v1.
@@ -129,6 +133,20 @@ class LocalProvider(Provider):
             ]
         return []
 
+    def _asked(self, category: Asked) -> _Asked:
+        if not isinstance(category, str):
+            head = self._head(category)
+            return _Asked(category.name, head, None, category.version)
+        if category not in self.harm_categories:
+            raise UnsupportedFeature(
+                f"The embedded engine doesn't answer {category}.", alias=self.alias
+            )
+        try:
+            built_in = harm.heads()[category]
+        except EngineError as error:
+            raise ProtocolError(str(error), alias=self.alias) from None
+        return _Asked(category, built_in.head, built_in, None)
+
     def _head(self, category: CustomCategory) -> Head:
         try:
             return _load(category)
@@ -139,40 +157,68 @@ class LocalProvider(Provider):
                 alias=self.alias,
             ) from None
 
-    def _verdict(
-        self, text: str, heads: Sequence[tuple[CustomCategory, Head]]
-    ) -> Verdict:
-        parts = windows(text)
+    def _verdict(self, text: str, asked: Sequence[_Asked]) -> Verdict:
         scores: list[CategoryScore] = []
         spans: list[Span] = []
-        for category, head in heads:
-            found = head.score([text[start:end] for start, end in parts])
-            # A text is as bad as its worst part; nothing is cut off.
-            score, (start, end) = max(zip(found, parts, strict=True))
-            scores.append(
-                CategoryScore(
-                    category=category.name,
-                    score=round(score, 6),
-                    detected=score >= head.threshold,
-                )
+        parts = windows(text)
+        # One pass over the words serves every head.
+        found = list(
+            scoring.analyze(
+                [one.head for one in asked], [text[start:end] for start, end in parts]
             )
-            if score >= EXPLAIN_FROM:
+        )
+        for number, one in enumerate(asked):
+            # A text is as bad as its worst part; nothing is cut off.
+            score, (start, end) = max(
+                (answers[number].score, part)
+                for answers, part in zip(found, parts, strict=True)
+            )
+            scores.append(one.answer(score))
+            if one.is_worth_explaining(score):
                 spans += [
                     Span(
                         field="",
                         start=start + token.start,
                         end=start + token.end,
-                        category=category.name,
+                        category=one.name,
                         weight=round(token.weight, 4),
                     )
-                    for token in head.explain(text[start:end])
+                    for token in one.head.explain(text[start:end])
                 ]
         return Verdict(
             source=self.alias,
             scores=tuple(scores),
             spans=tuple(spans),
-            versions={category.name: category.version for category, _ in heads},
+            versions={
+                one.name: one.version for one in asked if one.version is not None
+            },
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A category as it is scored; ``built_in`` is None for a custom one."""
+
+    name: str
+    head: Head
+    built_in: HarmHead | None
+    version: int | None
+
+    def answer(self, score: float) -> CategoryScore:
+        severity = None if self.built_in is None else self.built_in.severity(score)
+        return CategoryScore(
+            category=self.name,
+            score=round(score, 6),
+            severity=severity,
+            detected=score >= self.head.threshold
+            if severity is None
+            else severity >= DETECTED_FROM,
+        )
+
+    def is_worth_explaining(self, score: float) -> bool:
+        if self.built_in is None:
+            return score >= EXPLAIN_FROM
+        return self.built_in.severity(score) >= EXPLAIN_FROM_SEVERITY
 
 
 def windows(text: str) -> list[tuple[int, int]]:

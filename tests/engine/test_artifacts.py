@@ -10,7 +10,7 @@ import pytest
 from django_contentsafety.engine.artifacts import describe, dump, load
 from django_contentsafety.engine.classifier import train
 from django_contentsafety.engine.errors import ArtifactError
-from django_contentsafety.engine.features import DIMENSIONS
+from django_contentsafety.engine.features import DIMENSIONS, WIDTH
 
 from .made_up import make_samples
 from .tricky import ODD_TEXTS
@@ -21,7 +21,7 @@ def artifact(trained):
     return dump(trained.head, name="made-up", version=3)
 
 
-def sealed(body, version=1):
+def sealed(body, version=2):
     number = struct.pack(">H", version)
     return b"DJCSHEAD" + number + hashlib.sha256(number + body).digest() + body
 
@@ -89,14 +89,20 @@ def test_a_part_is_refused_and_so_is_more(artifact):
 
 
 def test_a_newer_format_is_refused_by_name(artifact):
-    with pytest.raises(ArtifactError, match=r"version 2.*Upgrade"):
-        load(sealed(artifact[42:], version=2))
+    with pytest.raises(ArtifactError, match=r"version 3.*Upgrade"):
+        load(sealed(artifact[42:], version=3))
+
+
+def test_an_older_format_is_refused_with_the_remedy(artifact):
+    with pytest.raises(ArtifactError, match=r"version 1.*Build the version again"):
+        load(sealed(artifact[42:], version=1))
 
 
 #: A header that no head of this engine has, and a word of the refusal.
 BAD_HEADERS = {
     "other features": ({"features": "hashed-0"}, "other features"),
     "other size": ({"dimensions": 8}, "other features"),
+    "other width": ({"width": 128}, "other features"),
     "no name": ({"name": None}, "name"),
     "version is true": ({"version": True}, "version"),
     "weights missing": ({"nonzero": 1}, "another size"),
@@ -137,6 +143,15 @@ def test_a_false_body_is_refused_even_with_a_true_checksum(body):
 def test_a_bitmap_must_agree_with_the_weights(artifact):
     (length,) = struct.unpack(">I", artifact[42:46])
     body = bytearray(artifact[42:])
-    body[4 + length] ^= 0x10
+    body[4 + length + 4 * WIDTH] ^= 0x10
     with pytest.raises(ArtifactError, match="do not agree"):
+        load(sealed(bytes(body)))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 1e30])
+def test_dense_weights_must_be_usable(artifact, number):
+    (length,) = struct.unpack(">I", artifact[42:46])
+    body = bytearray(artifact[42:])
+    body[4 + length : 8 + length] = struct.pack(">f", number)
+    with pytest.raises(ArtifactError, match="usable numbers"):
         load(sealed(bytes(body)))

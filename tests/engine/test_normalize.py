@@ -125,3 +125,28 @@ def test_time_is_linear_in_odd_texts(name):
     # A quadratic step takes minutes at these lengths; the bound leaves room for a
     # slow machine.
     assert time.process_time() - started < 8
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("\u13df\u13aa\u13e2", "cap"),  # Cherokee letters, all of a word
+        ("\ua731\u1d0d\u1d00\u029f\u029f", "small"),  # small capitals
+        ("\U0001f170bc", "abc"),  # squared, white on black
+        ("p\u0585rn, p\u0b20rn, p\u05e1rn", "porn, porn, porn"),
+        # Whole words of those scripts are left as they are.
+        ("\u05e1\u05d5\u05e1", "\u05e1\u05d5\u05e1"),
+        ("\u0627\u0647", "\u0627\u0647"),
+        ("\u0578\u057d", "\u0578\u057d"),
+        ("\u05e1 a", "\u05e1 a"),
+    ],
+)
+def test_look_alikes_are_unicodes(text, folded):
+    assert normalize(text).text == folded
+
+
+def test_a_run_of_many_look_alikes_takes_linear_time():
+    text = "\u05e1" * 200_000 + "!" + "a\u05e1" * 100_000
+    started = time.process_time()
+    assert normalize(text).text.endswith("aoao")
+    assert time.process_time() - started < 8

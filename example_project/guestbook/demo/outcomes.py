@@ -9,21 +9,11 @@ from typing import Any
 
 from django_contentsafety.flows import moderate
 from django_contentsafety.models import ModerationResult, ModerationState
-from django_contentsafety.verdicts import HarmCategory
 
 from .messages import Message
 from .training import POLICY
 
 MODEL = "guestbook.entry"
-#: The built-in category that each harmful kind of message belongs to.
-HARM = {
-    "hateful": HarmCategory.HATE,
-    "violent": HarmCategory.VIOLENCE,
-    "sexual": HarmCategory.SEXUAL,
-    "self-harm": HarmCategory.SELF_HARM,
-}
-#: Stands where this release has no detector for the kind.
-NOT_YET = "not yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +65,10 @@ def _outcome(message: Message, key: int) -> Outcome:
         return Outcome(message, "not seen", "", None)
     decision = state.decision or state.state
     scores = _scores(state)
-    wanted = HARM.get(message.kind)
-    if wanted and decision == "allow" and wanted not in {s["category"] for s in scores}:
-        return Outcome(message, decision, NOT_YET, None)
     if not scores:
         return Outcome(message, decision, "", None)
-    top = max(scores, key=lambda score: score["score"])
+    # Scores of two categories are no measure of each other; what was detected is.
+    top = max(scores, key=lambda score: (bool(score["detected"]), score["score"]))
     return Outcome(message, decision, top["category"], top["score"])
 
 

@@ -51,7 +51,10 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
     counts = ", ".join(f"{number} {name}" for name, number in decisions.most_common())
     return (
         f"{len(outcomes)} messages in {seconds:.1f} s: {counts}. "
-        f"Scams caught: {_held(outcomes, 'scam')}. "
+        f"Scams caught: {_held(outcomes, 'scam')}, "
+        f"hateful {_held(outcomes, 'hateful')}, violent {_held(outcomes, 'violent')}, "
+        f"sexual {_held(outcomes, 'sexual')}, "
+        f"self-harm {_held(outcomes, 'self-harm')}. "
         f"Wrongly held: {_held(outcomes, 'harmless')} harmless, "
         f"{_held(outcomes, 'hard')} hard cases."
     )

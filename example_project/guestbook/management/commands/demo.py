@@ -122,10 +122,6 @@ class Command(BaseCommand):
         for line in report.table(found, self.paint):
             self.stdout.write(line)
         self.say(f"\n{report.summary(found, seconds)}")
-        if any(outcome.category == outcomes.NOT_YET for outcome in found):
-            self.say(
-                "“not yet”: the built-in harm categories come with a later release."
-            )
         if left:
             self.say(f"{left} messages are still waiting after {PATIENCE} s.")
 

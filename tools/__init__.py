@@ -1,0 +1,1 @@
+"""What made the files that the engine ships; none of it is part of the package."""
