@@ -24,7 +24,8 @@ from django_contentsafety.models import (
     ModerationState,
     Policy,
 )
-from django_contentsafety.providers import azure_checks, local
+from django_contentsafety.providers import local
+from django_contentsafety.providers.azure import checks as azure_checks
 from django_contentsafety.registry import Registry
 from django_contentsafety.routers import RowTables
 from tests.testapp.models import Comment, Note, Photo, Post

@@ -9,11 +9,11 @@ from django.core.checks import CheckMessage
 
 from ..exceptions import UnsupportedFeature, sealed
 from ..verdicts import HarmCategory, Scale, Verdict
-from . import azure_options as options
-from .azure_answers import MODERATOR_NAMES, read_moderation
-from .azure_checks import check_moderator
-from .azure_provider import AzureProvider
-from .azure_questions import Question
+from .azure import options as options
+from .azure.answers import MODERATOR_NAMES, read_moderation
+from .azure.checks import check_moderator
+from .azure.provider import AzureProvider
+from .azure.questions import Question
 from .base import Asked, Limit
 from .splitting import Cut
 

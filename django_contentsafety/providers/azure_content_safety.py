@@ -9,16 +9,16 @@ from django.core.checks import CheckMessage
 
 from ..exceptions import InvalidProvider, NotFound, sealed
 from ..verdicts import HarmCategory, Scale, Verdict
-from . import azure_options as options
-from .azure_answers import LEVELS, read_analysis, read_custom
-from .azure_blob import SampleBlobs
-from .azure_building import BuildingProvider
-from .azure_categories import Categories
-from .azure_checks import check_standard, check_versions
-from .azure_common import GA, cloud_of, dialect_of
-from .azure_limits import MIN_POSITIVES
-from .azure_provider import AzureProvider
-from .azure_questions import Question
+from .azure import options as options
+from .azure.answers import LEVELS, read_analysis, read_custom
+from .azure.blob import SampleBlobs
+from .azure.building import BuildingProvider
+from .azure.categories import Categories
+from .azure.checks import check_standard, check_versions
+from .azure.common import GA, cloud_of, dialect_of
+from .azure.limits import MIN_POSITIVES
+from .azure.provider import AzureProvider
+from .azure.questions import Question
 from .base import Asked, CustomCategory, Limit
 from .splitting import Cut
 

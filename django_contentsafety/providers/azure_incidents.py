@@ -13,14 +13,14 @@ from uuid import uuid4
 
 from ..exceptions import InvalidProvider, UnsupportedFeature, sealed
 from ..verdicts import Scale, Verdict
-from . import azure_options as options
-from .azure_answers import read_incidents
-from .azure_building import BuildingProvider
-from .azure_common import dialect_of
+from .azure import options as options
+from .azure.answers import read_incidents
+from .azure.building import BuildingProvider
+from .azure.common import dialect_of
+from .azure.deployments import Incidents
+from .azure.provider import AzureProvider
+from .azure.questions import Question
 from .azure_content_safety import MAX_TEXT, TIERS
-from .azure_deployments import Incidents
-from .azure_provider import AzureProvider
-from .azure_questions import Question
 from .base import Asked, BuildState, CustomCategory, Limit
 from .splitting import Cut
 

@@ -13,15 +13,15 @@ from typing import Any
 
 from django_contentsafety.exceptions import NotFound
 from django_contentsafety.providers import CustomCategory
-from django_contentsafety.providers.azure_blob import SampleBlobs
-from django_contentsafety.providers.azure_building import Builder
-from django_contentsafety.providers.azure_categories import Categories
-from django_contentsafety.providers.azure_common import connect, dialect_of
+from django_contentsafety.providers.azure.blob import SampleBlobs
+from django_contentsafety.providers.azure.building import Builder
+from django_contentsafety.providers.azure.categories import Categories
+from django_contentsafety.providers.azure.common import connect, dialect_of
+from django_contentsafety.providers.azure.deployments import Incidents
 from django_contentsafety.providers.azure_content_moderator import (
     AzureContentModerator,
 )
 from django_contentsafety.providers.azure_content_safety import AzureContentSafety
-from django_contentsafety.providers.azure_deployments import Incidents
 from django_contentsafety.providers.azure_incidents import AzureIncidents
 from django_contentsafety.testing.azure import AzureService
 from django_contentsafety.testing.azure.state import Blocklist, Incident, Item, Version

@@ -10,7 +10,7 @@ import pytest
 
 from django_contentsafety.exceptions import InvalidProvider, ProviderError
 from django_contentsafety.http import close_sessions
-from django_contentsafety.providers.azure_questions import Interview
+from django_contentsafety.providers.azure.questions import Interview
 from django_contentsafety.testing.fault_server import FaultServer, Reply, answer, status
 from tests.http.test_errors import TABLE
 from tests.http.test_secrets import ECHOES, hits, logged, seen_in, shown_by

@@ -13,7 +13,7 @@ from django_contentsafety.checks import check_providers
 from django_contentsafety.conf import provider_from_url
 from django_contentsafety.exceptions import InvalidProvider
 from django_contentsafety.providers import Provider, providers
-from django_contentsafety.providers.azure_common import DIALECTS, SUPPORTED, VERSIONS
+from django_contentsafety.providers.azure.common import DIALECTS, SUPPORTED, VERSIONS
 from django_contentsafety.providers.azure_content_moderator import (
     AzureContentModerator,
 )

@@ -11,8 +11,9 @@ import pytest
 from django_contentsafety.exceptions import DeadlineExceeded, Gone, NotFound, SlotsFull
 from django_contentsafety.flows import build, pacing, removing
 from django_contentsafety.models import BuildJob, CategoryVersion
-from django_contentsafety.providers import azure_building, providers
-from django_contentsafety.providers.azure_limits import MAX_BYTES
+from django_contentsafety.providers import providers
+from django_contentsafety.providers.azure import building as azure_building
+from django_contentsafety.providers.azure.limits import MAX_BYTES
 from django_contentsafety.testing.azure.wire import gateway
 from django_contentsafety.testing.fault_server import answer, reset, status
 from django_contentsafety.testing.trainer import Fault

@@ -14,7 +14,7 @@ import pytest
 
 from django_contentsafety.flows import build, removing
 from django_contentsafety.http import client
-from django_contentsafety.providers import azure_blob
+from django_contentsafety.providers.azure import blob as azure_blob
 from django_contentsafety.testing import fault_server
 from django_contentsafety.testing.azure.wire import gateway, refused
 from django_contentsafety.testing.fault_server import Reply, answer, status

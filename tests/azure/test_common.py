@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from django_contentsafety.exceptions import ProtocolError, ProviderError
 from django_contentsafety.http import Client, close_sessions
-from django_contentsafety.providers.azure_common import (
+from django_contentsafety.providers.azure.common import (
     CATEGORY_NAME,
     DIALECTS,
     MAX_PAGES,
@@ -19,7 +19,7 @@ from django_contentsafety.providers.azure_common import (
     pages,
     word,
 )
-from django_contentsafety.providers.azure_reasons import MAX_WORDS, reason
+from django_contentsafety.providers.azure.reasons import MAX_WORDS, reason
 from django_contentsafety.testing.fault_server import FaultServer, Reply, answer
 
 from .asking import KEY, PATIENT

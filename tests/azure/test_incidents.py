@@ -18,8 +18,8 @@ from django_contentsafety.exceptions import (
 )
 from django_contentsafety.flows import build
 from django_contentsafety.providers import CustomCategory, providers
-from django_contentsafety.providers.azure_common import CATEGORY_NAME
-from django_contentsafety.providers.azure_deployments import incident_name
+from django_contentsafety.providers.azure.common import CATEGORY_NAME
+from django_contentsafety.providers.azure.deployments import incident_name
 from django_contentsafety.providers.azure_incidents import AzureIncidents
 from django_contentsafety.testing.fault_server import status
 from django_contentsafety.testing.trainer import Fault

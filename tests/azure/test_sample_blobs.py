@@ -23,8 +23,8 @@ from django_contentsafety.exceptions import (
     ServerError,
 )
 from django_contentsafety.http import Timeouts, close_sessions, within
-from django_contentsafety.providers.azure_blob import STORAGE_SCOPE, SampleBlobs
-from django_contentsafety.providers.azure_container import MAX_URL_LENGTH
+from django_contentsafety.providers.azure.blob import STORAGE_SCOPE, SampleBlobs
+from django_contentsafety.providers.azure.container import MAX_URL_LENGTH
 from django_contentsafety.testing.fault_server import (
     FaultServer,
     Reply,

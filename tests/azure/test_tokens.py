@@ -20,7 +20,7 @@ from django_contentsafety.exceptions import (
     ServerError,
 )
 from django_contentsafety.http import close_sessions
-from django_contentsafety.providers.azure_auth import (
+from django_contentsafety.providers.azure.auth import (
     CLOUDS,
     CREDENTIALS,
     checked_credential,

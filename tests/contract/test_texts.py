@@ -11,8 +11,8 @@ import pytest
 from django_contentsafety import providers
 from django_contentsafety.exceptions import NotFound, UnsupportedFeature
 from django_contentsafety.providers import Provider
-from django_contentsafety.providers.azure_building import BuildingProvider
-from django_contentsafety.providers.azure_provider import AzureProvider
+from django_contentsafety.providers.azure.building import BuildingProvider
+from django_contentsafety.providers.azure.provider import AzureProvider
 from django_contentsafety.testing.fault_server import status
 from django_contentsafety.testing.remote import RemoteProvider
 from django_contentsafety.verdicts import SCALE_RANGE, Scale, Verdict

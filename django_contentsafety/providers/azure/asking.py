@@ -6,9 +6,9 @@ import copy
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from ..exceptions import Gone, NotFound, ProviderError
-from ..http import Answer, Client
-from .azure_common import pages
+from ...exceptions import Gone, NotFound, ProviderError
+from ...http import Answer, Client
+from .common import pages
 
 E = TypeVar("E", bound=ProviderError)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from ..http import within
-from .base import (
+from ...http import within
+from ..base import (
     BuildRequest,
     BuildState,
     Progress,

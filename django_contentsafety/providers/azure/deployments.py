@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from django.utils.translation import gettext as _
 
-from ..exceptions import (
+from ...exceptions import (
     BuildFailed,
     Conflict,
     ContentError,
@@ -22,12 +22,8 @@ from ..exceptions import (
     ProtocolError,
     sealed,
 )
-from ..http import Answer, Client
-from .azure_answers import read_incidents
-from .azure_asking import Asking
-from .azure_common import reason, word
-from .azure_incident_samples import MAX_SAMPLES, IncidentSamples, folded
-from .base import (
+from ...http import Answer, Client
+from ..base import (
     BuildRequest,
     BuildState,
     CustomCategory,
@@ -35,6 +31,10 @@ from .base import (
     RemovalRequest,
     RemovalState,
 )
+from .answers import read_incidents
+from .asking import Asking
+from .common import reason, word
+from .incident_samples import MAX_SAMPLES, IncidentSamples, folded
 
 LIST = "/text/incidents"
 #: The longest name, in any version of the API.

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from ..exceptions import ProtocolError
-from ..http import Answer, Client
-from .azure_asking import Asking
-from .azure_common import Dialect, word
+from ...exceptions import ProtocolError
+from ...http import Answer, Client
+from .asking import Asking
+from .common import Dialect, word
 
 LIST = "/text/categories"
 #: How far back an own version is looked for: as many as a category could ever have

@@ -10,8 +10,8 @@ from base64 import b64decode
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from ..exceptions import InvalidProvider
-from ..http import checked_endpoint
+from ...exceptions import InvalidProvider
+from ...http import checked_endpoint
 
 #: The longest ``sampleBlobUrl`` (Azure's documentation, custom categories: limits).
 MAX_URL_LENGTH = 500

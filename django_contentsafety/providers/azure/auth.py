@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.module_loading import import_string
 
-from ..exceptions import (
+from ...exceptions import (
     AuthenticationFailed,
     InvalidProvider,
     NetworkError,
@@ -19,7 +19,7 @@ from ..exceptions import (
     describe,
     sealed,
 )
-from ..http import BearerToken, HeaderKey
+from ...http import BearerToken, HeaderKey
 
 #: The header of a key (azure-api.md §1).
 KEY_HEADER = "Ocp-Apim-Subscription-Key"

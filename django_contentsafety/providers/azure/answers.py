@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..http import Answer
-from ..verdicts import HarmCategory
+from ...http import Answer
+from ...verdicts import HarmCategory
 
 #: The severities of each ``outputType`` (azure-api.md §2.2): never mixed up.
 LEVELS: Mapping[str, tuple[str, frozenset[int]]] = {

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..exceptions import Gone
-from ..http import Answer, Client, within
-from .azure_answers import Said
-from .azure_findings import Findings
-from .remembering import Remembered
-from .splitting import Cut
+from ...exceptions import Gone
+from ...http import Answer, Client, within
+from ..remembering import Remembered
+from ..splitting import Cut
+from .answers import Said
+from .findings import Findings
 
 #: Seconds for one text, however many parts it has: half a lease. What is answered by
 #: then is remembered, and the next try goes on there.

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from ..exceptions import (
+from ...exceptions import (
     Conflict,
     Misconfigured,
     NotFound,
@@ -20,19 +20,19 @@ from ..exceptions import (
     SlotsFull,
     sealed,
 )
-from ..http import Client
-from .azure_asking import advised
-from .azure_blob import SampleBlobs
-from .azure_common import Dialect, reason, word
-from .azure_limits import explain_samples, full
-from .azure_versions import Entry, Versions
-from .base import (
+from ...http import Client
+from ..base import (
     BuildRequest,
     BuildState,
     RemoteVersion,
     RemovalRequest,
     RemovalState,
 )
+from .asking import advised
+from .blob import SampleBlobs
+from .common import Dialect, reason, word
+from .limits import explain_samples, full
+from .versions import Entry, Versions
 
 #: Our words for what the catalog says.
 _LISTED = {"created": "frozen", "unknown": ""}

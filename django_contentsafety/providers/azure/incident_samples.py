@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from django.utils.translation import gettext as _
 
-from ..engine.samples import parse_jsonl
-from ..exceptions import BuildFailed, ProtocolError, sealed
-from .azure_asking import Asking
-from .base import BuildRequest
+from ...engine.samples import parse_jsonl
+from ...exceptions import BuildFailed, ProtocolError, sealed
+from ..base import BuildRequest
+from .asking import Asking
 
 #: Azure's documentation, custom categories (rapid): samples of an incident, code points
 #: of one; the JavaScript client's: samples of one request.

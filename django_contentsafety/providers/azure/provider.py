@@ -6,10 +6,10 @@ from hashlib import blake2b
 
 from django.core.checks import CheckMessage
 
-from .azure_checks import check_connection
-from .azure_common import connect
-from .azure_questions import Interview
-from .base import Provider
+from ..base import Provider
+from .checks import check_connection
+from .common import connect
+from .questions import Interview
 
 
 class AzureProvider(Provider):
@@ -25,7 +25,7 @@ class AzureProvider(Provider):
         product: str = "contentsafety",
         **options: object,
     ) -> None:
-        """Connect, as ``azure_common.connect`` does: no connection is opened yet."""
+        """Connect, as ``common.connect`` does: no connection is opened yet."""
         self.client = connect(
             self.alias,
             credential=credential,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from django.utils.translation import gettext as _
 
-from ..exceptions import SlotsFull
-from .base import RemoteVersion
+from ...exceptions import SlotsFull
+from ..base import RemoteVersion
 
 #: How many there may be (Azure's documentation, custom categories: limits; five of each
 #: in the private preview).

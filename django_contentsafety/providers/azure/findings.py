@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..verdicts import BlocklistHit, CategoryScore, Span, Verdict
-from .azure_answers import Match, Said
+from ...verdicts import BlocklistHit, CategoryScore, Span, Verdict
+from .answers import Match, Said
 
 #: Parts whose answers are kept as they were; a longer text's others are counted.
 MAX_RAW = 100

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from django.core.checks import CheckMessage, Error, Warning
 
-from .azure_auth import CREDENTIALS
-from .azure_common import CLOUDS, GA, SUPPORTED, VERSIONS
+from .auth import CREDENTIALS
+from .common import CLOUDS, GA, SUPPORTED, VERSIONS
 
 #: Hosts of regions, which take keys alone: Entra tokens are for a resource by name
 #: (azure-api.md §1).

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from ..exceptions import InvalidProvider
+from ...exceptions import InvalidProvider
 
 #: A blocklist's name (azure-api.md §2.2).
 _LIST = re.compile(r"[0-9A-Za-z._~-]{1,64}")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from ..exceptions import InvalidProvider, ProtocolError, sealed
-from ..http import Answer, Client, Timeouts
-from .azure_auth import CLOUDS, Cloud, authentication, cloud_of
-from .azure_reasons import Reason, reason
+from ...exceptions import InvalidProvider, ProtocolError, sealed
+from ...http import Answer, Client, Timeouts
+from .auth import CLOUDS, Cloud, authentication, cloud_of
+from .reasons import Reason, reason
 
 __all__ = [
     "CATEGORY_NAME",
@@ -159,7 +159,7 @@ def connect(
     """A client of the resource at ``endpoint``; its paths begin below ``product``.
 
     ``key`` (and ``second_key``, while keys are rotated) or ``credential``, an Entra
-    identity: see ``azure_auth``. ``cloud`` is a name of ``CLOUDS``. ``product`` is
+    identity: see ``auth``. ``cloud`` is a name of ``CLOUDS``. ``product`` is
     "contentsafety" or "contentmoderator". Timeouts are in seconds. Opens no connection.
     Raise InvalidProvider for what can't work.
     """

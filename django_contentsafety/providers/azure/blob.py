@@ -15,7 +15,7 @@ from contextlib import suppress
 from hashlib import md5, sha256
 from typing import TYPE_CHECKING, Any
 
-from ..exceptions import (
+from ...exceptions import (
     BuildFailed,
     Conflict,
     InvalidProvider,
@@ -23,10 +23,10 @@ from ..exceptions import (
     NotFound,
     sealed,
 )
-from ..http import Timeouts, lend
-from .azure_auth import CLOUDS, Cloud, Entra
-from .azure_container import read_account
-from .base import BuildRequest, RemovalRequest
+from ...http import Timeouts, lend
+from ..base import BuildRequest, RemovalRequest
+from .auth import CLOUDS, Cloud, Entra
+from .container import read_account
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient
@@ -52,7 +52,7 @@ class SampleBlobs:
 
     ``container`` is its URL, or its name where a connection string says the rest. Give
     one of ``connection_string``, ``sas`` and ``credential``, an Entra identity (see
-    ``azure_auth``). Raise InvalidProvider for what the service could not read from.
+    ``auth``). Raise InvalidProvider for what the service could not read from.
     Opens no connection.
     """
 
