@@ -45,14 +45,20 @@ def _block(name: str) -> str:
 
 
 def _when(report: dict[str, Any]) -> str:
-    machine = report["machine"]
-    servers = ", ".join(
-        f"{NAMES[name]} {_number(of['server'])}{_cache(of)}"
-        for name, of in report["databases"].items()
-    )
+    """When and where it was measured; not all databases need be of one day."""
+    runs: dict[str, list[str]] = {}
+    for name, of in report["databases"].items():
+        run = {**report, **of}
+        machine = run["machine"]
+        where = (
+            f"{run['date']}, {machine['cores']} cores ({machine['processor']}), "
+            f"Python {machine['python']}, Django {machine['django']}"
+        )
+        server = f"{NAMES[name]} {_number(of['server'])}{_cache(of)}"
+        runs.setdefault(where, []).append(server)
     return (
-        f"{report['date']}, {machine['cores']} cores ({machine['processor']}), "
-        f"Python {machine['python']}, Django {machine['django']}, {servers}."
+        "; ".join(f"{where}, {', '.join(servers)}" for where, servers in runs.items())
+        + "."
     )
 
 

@@ -59,8 +59,7 @@ def on_each(
             figures = {
                 "server": databases.version(),
                 "cache_mb": databases.cache_mb(),
-                "date": _today(),
-                "commit": _commit(),
+                **_where(),
                 **measure(options),
             }
         Path(os.environ["BENCH_RESULT"]).write_text(json.dumps(figures))
@@ -103,14 +102,7 @@ def write(
         found = {name: kept[name] for name in databases.NAMES if name in kept}
     report = {
         "program": f"python -m benchmarks.{program}",
-        "date": _today(),
-        "commit": _commit(),
-        "machine": {
-            "cores": os.cpu_count(),
-            "processor": _processor(),
-            "python": platform.python_version(),
-            **{name.lower(): version(name) for name in INSTALLED},
-        },
+        **_where(),
         "options": chosen,
         **more,
         "databases": found,
@@ -120,8 +112,17 @@ def write(
     print(f"Wrote {file.relative_to(ROOT) if file.is_relative_to(ROOT) else file}.")
 
 
-def _today() -> str:
-    return datetime.now(UTC).date().isoformat()
+def _where() -> dict[str, Any]:
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": _commit(),
+        "machine": {
+            "cores": os.cpu_count(),
+            "processor": _processor(),
+            "python": platform.python_version(),
+            **{name.lower(): version(name) for name in INSTALLED},
+        },
+    }
 
 
 def _commit() -> str:
