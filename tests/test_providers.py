@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
+from django_contentsafety.decisions import Rule, decide
 from django_contentsafety.engine.errors import ArtifactError
 from django_contentsafety.engine.samples import write_jsonl
 from django_contentsafety.exceptions import (
@@ -32,7 +33,7 @@ from django_contentsafety.providers import (
 )
 from django_contentsafety.providers.dummy import DummyProvider
 from django_contentsafety.providers.local import LocalProvider
-from django_contentsafety.verdicts import HarmCategory, Scale
+from django_contentsafety.verdicts import CategoryScore, HarmCategory, Scale
 
 from .engine.made_up import NEGATIVE, POSITIVE, make_samples
 
@@ -385,6 +386,32 @@ def test_harm_and_custom_categories_are_answered_together(version):
     assert hate.severity is not None
     assert custom.severity is None
     assert list(verdict.versions) == [custom.category]
+
+
+def test_a_language_that_no_harm_category_knows_is_no_answer(version):
+    """Neither an all-clear nor an alarm: the policy's rule asks for a review."""
+    own = reference(name="abroad", load=lambda: bytes(version.artifact))
+    texts = ["die neue Version ist nicht gut und auch zu teuer", "The soup was warm."]
+    foreign, english = providers["local"].analyze(texts, ["Sexual", own])
+    assert foreign.scores[0] == CategoryScore(category="Sexual")
+    assert foreign.scores[1].score is not None
+    assert foreign.raw == {"language_supported": False}
+    assert not [span for span in foreign.spans if span.category == "Sexual"]
+    rule = Rule(category="Sexual", provider="local", scale="severity", block_at=6)
+    decision = decide([rule], {"local": foreign})
+    assert decision.value == "review"
+    assert [reason.kind for reason in decision.reasons] == ["unanswered"]
+    assert decide([rule], {"local": english}).value == "allow"
+    assert english.raw == {"language_supported": True}
+
+
+def test_many_texts_are_answered_as_each_is_alone(version):
+    own = reference(name="many", load=lambda: bytes(version.artifact))
+    texts = ["x", "I will kill you with a knife. " * 1500, "", "The soup was warm."]
+    asked = [*HarmCategory.values, own]
+    together = providers["local"].analyze(texts, asked)
+    alone = [providers["local"].analyze([text], asked)[0] for text in texts]
+    assert together == alone
 
 
 def test_the_local_provider_knows_no_harassment():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from . import artifacts
+from . import artifacts, harm
 from .errors import EngineError
 from .language import is_supported
 from .samples import Sample
@@ -15,12 +15,14 @@ from .samples import Sample
 if TYPE_CHECKING:
     from .cards import Card
     from .classifier import Progress
-    from .head import Head
+    from .head import Head, TextScore
 
 __all__ = ["Trained", "score", "train"]
 
 #: A text is explained from this score on; below it an explanation would be noise.
 EXPLAIN_FROM = 0.2
+#: The same of a built-in category, whose scores of ordinary texts are higher.
+EXPLAIN_FROM_SEVERITY = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,23 +60,28 @@ def score(
 ) -> Iterator[dict[str, Any]]:
     """Yield what the heads say of each text, in order, reading as it goes.
 
-    Each is a dict: `scores` by category, 0..1; `severities`, 0..7, of the built-in
-    categories; `language_supported`, whether the text is in the built-in categories'
-    language; `spans` with start, end (code points of the text), category and weight,
-    for the categories that score 0.2 or more. `categories` are artifacts; two of one
-    name are refused. Raise ArtifactError for one that cannot be read. So many texts
-    are read before the first is answered as `at_once` says.
-
-    The built-in categories come with a later release: until then only the given ones
-    are answered, and `severities` is empty.
+    Each is a dict: `scores`, 0..1, and `severities`, 0..7, of the five built-in
+    categories, and the `scores` of the given ones; `language_supported`, whether the
+    text seems to be English, without which the built-in categories' answers mean
+    nothing; `spans` with start, end (code points of the text), category and weight, for
+    given categories that score 0.2 or more, and for built-in ones from severity 2 where
+    the language is supported. `categories` are artifacts; two of one name are refused,
+    a built-in one's too. Raise ArtifactError for one that cannot be read. So many
+    texts are read before the first is answered as `at_once` says.
     """
     return _score(iter(texts), _heads(categories), at_once)
 
 
 def _heads(categories: Sequence[bytes]) -> dict[str, Head]:
-    heads: dict[str, Head] = {}
+    heads = {name: built_in.head for name, built_in in harm.heads().items()}
     for data in categories:
         name = artifacts.describe(data)["name"]
+        if name in harm.CATEGORIES:
+            raise EngineError(
+                f"{name} is the name of a built-in category.",
+                remedy="Train the category under another name.",
+                code="name_built_in",
+            )
         if name in heads:
             raise EngineError(
                 f"Two of the categories are named {name}.",
@@ -91,23 +98,38 @@ def _score(
     from .scoring import analyze
 
     while some := list(islice(texts, at_once)):
-        results: Iterable[Any] = analyze(list(heads.values()), some) if heads else ()
-        rows = list(results) or [[] for _ in some]
-        for text, found in zip(some, rows, strict=True):
-            scores = dict(zip(heads, (one.score for one in found), strict=True))
-            yield {
-                "scores": {name: round(value, 6) for name, value in scores.items()},
-                "severities": {},
-                "language_supported": is_supported(text),
-                "spans": [
-                    {
-                        "start": token.start,
-                        "end": token.end,
-                        "category": name,
-                        "weight": round(token.weight, 4),
-                    }
-                    for name, head in heads.items()
-                    if scores[name] >= EXPLAIN_FROM
-                    for token in head.explain(text)
-                ],
+        # One pass over the words serves every head.
+        for text, found in zip(some, analyze([*heads.values()], some), strict=True):
+            yield _answer(text, heads, dict(zip(heads, found, strict=True)))
+
+
+def _answer(
+    text: str, heads: dict[str, Head], found: dict[str, TextScore]
+) -> dict[str, Any]:
+    severities = {
+        name: built_in.severity(found[name].score)
+        for name, built_in in harm.heads().items()
+    }
+    supported = is_supported(text)
+
+    def is_worth_explaining(name: str) -> bool:
+        if name in severities:
+            return supported and severities[name] >= EXPLAIN_FROM_SEVERITY
+        return found[name].score >= EXPLAIN_FROM
+
+    return {
+        "scores": {name: round(one.score, 6) for name, one in found.items()},
+        "severities": severities,
+        "language_supported": supported,
+        "spans": [
+            {
+                "start": token.start,
+                "end": token.end,
+                "category": name,
+                "weight": round(token.weight, 4),
             }
+            for name, head in heads.items()
+            if is_worth_explaining(name)
+            for token in head.explain(text, found=found[name])
+        ],
+    }

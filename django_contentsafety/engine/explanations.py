@@ -10,9 +10,9 @@ from zlib import crc32
 
 from .embeddings import load_embeddings
 from .features import BUCKETS, Word, read_word
-from .head import Head, TokenWeight
-from .normalize import normalize
+from .head import Head, TextScore, TokenWeight
 from .rarity import load_rarity
+from .repeats import fold
 
 __all__ = ["explain"]
 
@@ -21,20 +21,25 @@ _TOKEN = re.compile(r"\S+")
 _NOTHING = 1e-9
 
 
-def explain(head: Head, text: str, limit: int = 10) -> list[TokenWeight]:
-    """Return the words that moved the logit most, the strongest first."""
+def explain(
+    head: Head, text: str, limit: int = 10, found: TextScore | None = None
+) -> list[TokenWeight]:
+    """Return the words that moved the logit most, the strongest first.
+
+    `found` is what the head said of the text, which is scored again without it.
+    """
     if limit <= 0:
         return []
-    (result,) = head.analyze([text])
-    normalized = normalize(text[result.start : result.end])
-    found = list(_TOKEN.finditer(normalized.text))
-    words = [read_word(match[0]) for match in found]
-    counts = Counter(match[0] for match in found)
-    weights = _sparse(head, [match[0] for match in found], words, counts)
+    result = head.analyze([text])[0] if found is None else found
+    normalized = fold(text[result.start : result.end])
+    chunks = list(_TOKEN.finditer(normalized.text))
+    words = [read_word(match[0]) for match in chunks]
+    counts = Counter(match[0] for match in chunks)
+    weights = _sparse(head, [match[0] for match in chunks], words, counts)
     for number, share in enumerate(_dense(head, words)):
         weights[number] += share
     tokens = []
-    for match, weight in zip(found, weights, strict=True):
+    for match, weight in zip(chunks, weights, strict=True):
         if abs(weight) > _NOTHING:
             start, end = normalized.span(*match.span())
             tokens.append(

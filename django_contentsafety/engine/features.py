@@ -39,7 +39,7 @@ __all__ = [
 #: Names everything a weight depends on: the normalizer, the n-grams, the hash, the
 #: embeddings. It changes whenever one of them does, and an artifact of another scheme
 #: is refused.
-SCHEME = "hashed-2 static-1"
+SCHEME = "hashed-3 static-1"
 
 #: Buckets for words and for characters each. Hashing to 2^14 or 2^18 made no
 #: difference beyond noise in the measurements behind this engine.
@@ -97,7 +97,7 @@ class Word:
 
 
 def featurize(texts: Sequence[str]) -> Features:
-    """Return a row for each text, which `normalize` has folded.
+    """Return a row for each text, which `repeats.fold` has folded.
 
     A word's n-grams count 1 + ln(how often it occurs), times their rarity; a pair of
     neighboring words counts once. Raise MissingDependency without numpy.

@@ -84,15 +84,18 @@ class Head:
 
         return [float(logit) for (logit,) in logits([self], features)]
 
-    def explain(self, text: str, limit: int = 10) -> list[TokenWeight]:
+    def explain(
+        self, text: str, limit: int = 10, *, found: TextScore | None = None
+    ) -> list[TokenWeight]:
         """Return the words that moved the logit most, the strongest first.
 
         The weights of all words and the bias add up to the logit: of the whole text, or
-        of the worst window of a long one. Words without any are left out.
+        of the worst window of a long one. Words without any are left out. `found` is
+        what this head said of this text, where that is known: it spares the scoring.
         """
         from .explanations import explain
 
-        return explain(self, text, limit)
+        return explain(self, text, limit, found)
 
     def calibrate(self, logit: float) -> float:
         """Return the score of a logit."""

@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -85,6 +85,23 @@ class Normalized:
                 place = self.ends[-1] if self.ends else 0
             return place, place
         return self.offsets[start], self.ends[end - 1]
+
+    def without(self, places: Sequence[int]) -> Normalized:
+        """Return the text with one letter for each of these squeezed pairs.
+
+        `places` rise and are of `squeezed`. The letter that is left stands for all of
+        its run, and no pair is left to be settled.
+        """
+        ends = self.ends[:]
+        kept: list[range] = []
+        done = 0
+        for place in places:
+            ends[place - 1] = ends[place]
+            kept.append(range(done, place))
+            done = place + 1
+        kept.append(range(done, len(self.text)))
+        text, offsets, ends = _take(kept, self.text, self.offsets, ends)
+        return Normalized(text=text, offsets=offsets, ends=ends)
 
 
 def normalize(text: str) -> Normalized:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import require
 from .features import MAX_CHARS, Features, featurize
 from .head import Head, TextScore
-from .normalize import Normalized, normalize
+from .normalize import Normalized
+from .repeats import fold
 from .windows import windows
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def read(texts: Sequence[str]) -> Reading:
     rows: list[str] = []
     parts = []
     for text in texts:
-        normalized = normalize(text[:MAX_CHARS])
+        normalized = fold(text[:MAX_CHARS])
         rows.append(normalized.text)
         mine = [(0, min(len(text), MAX_CHARS))]
         ranges = windows(normalized.text)

@@ -49,6 +49,10 @@ class WordPiece:
             found += self._pieces(word)
         return found
 
+    def number(self, word: str) -> int | None:
+        """The number of a folded word that is a piece by itself, else None."""
+        return self._vocabulary.get(word)
+
     def _pieces(self, word: str) -> list[int]:
         known = self._vocabulary.get(word)
         if known is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -15,6 +15,7 @@ from ..engine import artifacts, classifier, harm, scoring
 from ..engine.errors import EngineError
 from ..engine.features import MAX_CHARS
 from ..engine.harm import DETECTED_FROM
+from ..engine.language import is_supported
 from ..engine.samples import parse_jsonl
 from ..exceptions import BuildFailed, InvalidProvider, ProtocolError, UnsupportedFeature
 from ..verdicts import CategoryScore, HarmCategory, Scale, Span, Verdict
@@ -23,6 +24,7 @@ from .base import Asked, BuildRequest, BuildState, CustomCategory, Progress, Pro
 if TYPE_CHECKING:
     from ..engine.classifier import Head
     from ..engine.harm import HarmHead
+    from ..engine.head import TextScore
 
 #: Code points two parts of a long text share, so that no phrase is torn apart.
 OVERLAP = 500
@@ -64,7 +66,16 @@ class LocalProvider(Provider):
         self, texts: Sequence[str], categories: Sequence[Asked]
     ) -> list[Verdict]:
         asked = [self._asked(category) for category in categories]
-        return [self._verdict(text, asked) for text in texts]
+        parts = [[*_parts(text)] for text in texts]
+        # One pass over the words serves every head, and many texts at a time are
+        # faster than one.
+        answers = scoring.analyze(
+            [one.head for one in asked], [part for some in parts for _, part in some]
+        )
+        return [
+            self._verdict(text, asked, [(*part, next(answers)) for part in some])
+            for text, some in zip(texts, parts, strict=True)
+        ]
 
     def register(self, request: BuildRequest) -> str:
         # The content is part of the name, so no cache ever mixes two databases' v1.
@@ -157,24 +168,22 @@ class LocalProvider(Provider):
                 alias=self.alias,
             ) from None
 
-    def _verdict(self, text: str, asked: Sequence[_Asked]) -> Verdict:
+    def _verdict(
+        self, text: str, asked: Sequence[_Asked], parts: Sequence[_Part]
+    ) -> Verdict:
         scores: list[CategoryScore] = []
         spans: list[Span] = []
-        parts = windows(text)
-        # One pass over the words serves every head.
-        found = list(
-            scoring.analyze(
-                [one.head for one in asked], [text[start:end] for start, end in parts]
-            )
-        )
+        supported = is_supported(text)
         for number, one in enumerate(asked):
+            if one.built_in is not None and not supported:
+                # It knows nothing of the language, and says so rather than guess: a
+                # rule about it then asks for a review, as about any missing answer.
+                scores.append(CategoryScore(category=one.name))
+                continue
             # A text is as bad as its worst part; nothing is cut off.
-            score, (start, end) = max(
-                (answers[number].score, part)
-                for answers, part in zip(found, parts, strict=True)
-            )
-            scores.append(one.answer(score))
-            if one.is_worth_explaining(score):
+            start, part, found = max(parts, key=lambda part: part[2][number].score)
+            scores.append(one.answer(found[number].score))
+            if one.is_worth_explaining(found[number].score):
                 spans += [
                     Span(
                         field="",
@@ -183,7 +192,7 @@ class LocalProvider(Provider):
                         category=one.name,
                         weight=round(token.weight, 4),
                     )
-                    for token in one.head.explain(text[start:end])
+                    for token in one.head.explain(part, found=found[number])
                 ]
         return Verdict(
             source=self.alias,
@@ -192,6 +201,7 @@ class LocalProvider(Provider):
             versions={
                 one.name: one.version for one in asked if one.version is not None
             },
+            raw={"language_supported": supported},
         )
 
 
@@ -219,6 +229,14 @@ class _Asked:
         if self.built_in is None:
             return score >= EXPLAIN_FROM
         return self.built_in.severity(score) >= EXPLAIN_FROM_SEVERITY
+
+
+#: Where a part of a text begins, the part, and what each head says of it.
+_Part = tuple[int, str, "list[TextScore]"]
+
+
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    return ((start, text[start:end]) for start, end in windows(text))
 
 
 def windows(text: str) -> list[tuple[int, int]]:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from django_contentsafety import engine
+from django_contentsafety.engine import harm
 from django_contentsafety.engine.__main__ import main
 from django_contentsafety.engine.artifacts import dump
 from django_contentsafety.engine.errors import ArtifactError, EngineError
@@ -95,6 +96,32 @@ def test_what_cannot_be_used_is_said(tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_the_built_in_categories_are_always_answered(category):
+    harmful, harmless, foreign = engine.score(
+        [
+            "Send me nude pictures, I am horny.",
+            "The soup was warm.",
+            "die neue Version ist nicht gut und auch zu teuer",
+        ]
+    )
+    for row in (harmful, harmless, foreign):
+        assert list(row["scores"]) == list(row["severities"]) == [*harm.CATEGORIES]
+        assert all(0 <= score <= 1 for score in row["scores"].values())
+    assert harmful["severities"]["Sexual"] >= harm.DETECTED_FROM
+    assert "Sexual" in {span["category"] for span in harmful["spans"]}
+    assert not any(harmless["severities"].values()) and not harmless["spans"]
+    assert (foreign["language_supported"], foreign["spans"]) == (False, [])
+    (both,) = engine.score(["The soup was warm."], categories=[category])
+    assert [*both["scores"]] == [*harm.CATEGORIES, "made-up"]
+    assert both["severities"] == harmless["severities"]
+
+
+def test_no_category_takes_a_built_in_ones_name(trained):
+    taken = dump(trained.head, name="Hate", version=1)
+    with pytest.raises(EngineError, match="built-in"):
+        engine.score(["x"], categories=[taken])
+
+
 def test_categories_are_read_before_any_text(category):
     with pytest.raises(ArtifactError):
         engine.score(["x"], categories=[b"no category"])
@@ -123,6 +150,8 @@ def test_texts_are_read_as_they_are_asked_for(category):
         ("What a lovely site, and the photos are good.", True),
         ("die neue Version ist nicht gut und auch zu teuer", False),
         ("Je ne sais pas pour qui vous faites cela", False),
+        ("B\u0159\u00ed\u0161t\u011b p\u0159ijedeme d\u0159\u00edve.", False),
+        ("The caf\u00e9 is open", True),
         (
             "\u0437\u0434\u0440\u0430\u0432\u0441\u0442\u0432\u0443\u0439\u0442\u0435",
             False,

@@ -151,6 +151,37 @@ def test_a_forked_child_scores_alike() -> None:
     assert done.stdout.strip() == "0"
 
 
+COLD = """
+import os, threading
+from django_contentsafety import engine
+gate = threading.Barrier(8)
+found = []
+def score():
+    gate.wait()
+    found.append(list(engine.score(["I hate them all", "Sooo niiice"])))
+threads = [threading.Thread(target=score) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+child = os.fork()
+found.append(list(engine.score(["I hate them all", "Sooo niiice"])))
+alike = len(found) == 9 and all(one == found[0] for one in found)
+if not child:
+    os._exit(0 if alike else 1)
+print(alike, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_cold_process_is_scored_in_by_threads_and_forked_alike() -> None:
+    """Heads, embeddings and memos are all read by the threads' first calls."""
+    done = subprocess.run(
+        [sys.executable, "-c", COLD], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "0"]
+
+
 def test_importing_reads_nothing() -> None:
     code = (
         "import sys; from django_contentsafety.engine import harm;"

@@ -50,6 +50,12 @@ def test_the_words_add_up_to_the_logit(trained):
         )
 
 
+def test_an_explanation_spares_a_scoring_that_is_known(trained, filler):
+    text = f"{filler} {' '.join(POSITIVE * 3)}."
+    (found,) = trained.head.analyze([text])
+    assert trained.head.explain(text, found=found) == trained.head.explain(text)
+
+
 @settings(max_examples=30)
 @given(st.lists(any_text, max_size=4))
 def test_many_heads_and_texts_score_as_one_does(trained, texts):

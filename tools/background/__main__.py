@@ -59,6 +59,7 @@ def main() -> None:
 
 
 def _features(texts: list[str]) -> Features:
+    # Repeats stay unsettled: ordinary texts have too few to make the files anew.
     return featurize([normalize(text).text for text in texts])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django_contentsafety.engine import features
-from django_contentsafety.engine.normalize import normalize
+from django_contentsafety.engine.repeats import fold
 
 __all__ = ["Matrix", "featurize"]
 
@@ -58,7 +58,7 @@ def featurize(texts: Sequence[str]) -> Matrix:
     for start in range(0, len(texts), _AT_ONCE):
         some = texts[start : start + _AT_ONCE]
         found = features.featurize(
-            [normalize(text[: features.MAX_CHARS]).text for text in some]
+            [fold(text[: features.MAX_CHARS]).text for text in some]
         )
         hashed.append(
             csr_matrix(
