@@ -14,6 +14,7 @@ from django_contentsafety.models import (
     CategoryVersion,
     DbNow,
     LogEntry,
+    ProviderBudget,
 )
 from tests.engine.made_up import make_samples
 
@@ -53,13 +54,15 @@ def freeze(provider: str = "remote", name: str = "scam", size: int = 1) -> Any:
 
 
 def pass_time() -> None:
-    """The workers that hold something died long ago, and everything is due."""
+    """The workers that hold something died long ago, everything is due, and what was
+    spent of the quotas is there again; what a service asked for is another matter."""
     BuildJob.objects.filter(lease_until__isnull=False).update(
         lease_until=DbNow() - timedelta(seconds=1)
     )
     BuildJob.objects.filter(status__in=BuildJob.LIVE).update(next_poll_at=DbNow())
     CategoryVersion.objects.filter(status="deleting").update(removal_due_at=DbNow())
     CardJob.objects.filter(due_at__isnull=False).update(due_at=DbNow())
+    ProviderBudget.objects.update(arrival_at=DbNow())
 
 
 def settle(times: int = 400) -> int:

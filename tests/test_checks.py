@@ -238,7 +238,7 @@ CONTAINER = "https://account.blob.core.windows.net/samples"
         (azure("name.cognitiveservices.azure.us"), ["E015"]),
         (azure(api_version="2027-01-01"), ["W013"]),
         (azure(api_version="2023-10-01"), ["W014"]),
-        (azure(blob_container=CONTAINER, blob_sas="sig=x"), ["W015"]),
+        (azure(blob_container=CONTAINER, blob_sas="sig=x"), ["E016", "W015"]),
         (azure(kind="content_moderator"), ["W016"]),
     ],
 )

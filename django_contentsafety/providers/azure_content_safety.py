@@ -14,7 +14,7 @@ from .azure.answers import LEVELS, read_analysis, read_custom
 from .azure.blob import SampleBlobs
 from .azure.building import BuildingProvider
 from .azure.categories import Categories
-from .azure.checks import check_standard, check_versions
+from .azure.checks import check_container, check_standard, check_versions
 from .azure.common import GA, cloud_of, dialect_of
 from .azure.limits import MIN_POSITIVES
 from .azure.provider import AzureProvider
@@ -177,6 +177,7 @@ class AzureContentSafety(AzureProvider, BuildingProvider):
             *check_versions(self.alias, version=self.api_version),
         ]
         if self._builds:
+            found += check_container(self.alias)
             found += check_standard(self.alias, version=self.dialect.version)
         return found
 

@@ -170,7 +170,6 @@ def test_the_story_of_a_category(
     frozen = bytes(version.samples_jsonl)
     assert azurite.read(there.blob_url) == there.samples == frozen
     # Of what was withheld it knows nothing, and its card is made from that.
-    run("measure", "scam")
     assert frozen.count(b"\n") < len(SAMPLES)
     assert report("card", "scam", "--version", "1")
 
@@ -187,6 +186,8 @@ def test_the_story_of_a_category(
     bad = Comment.objects.create(body="Coins for you.")
     fine = Comment.objects.create(body="Flowers for you.")
     for _ in range(10):
+        # Of the quota something is there again each time.
+        pass_time()
         make_due("default")
         drain("default")
     assert (state_of(bad).decision, state_of(fine).decision) == ("block", "allow")

@@ -48,6 +48,18 @@ def check_connection(
             )
 
 
+def check_container(alias: str) -> Iterator[CheckMessage]:
+    """A provider that writes samples to blob storage."""
+    if not _is_installed("azure", "azure.storage", "azure.storage.blob"):
+        yield Error(
+            "Its blob_container is written to by azure-storage-blob, which is not "
+            "installed.",
+            hint='Run: pip install "django-contentsafety[azure]"',
+            obj=f"provider {alias}",
+            id="contentsafety.E016",
+        )
+
+
 def check_versions(alias: str, *, version: str) -> Iterator[CheckMessage]:
     """The API version of the analysis."""
     if version not in VERSIONS:
