@@ -85,10 +85,9 @@ def test_it_says_what_providers_would_still_demand(category: Category) -> None:
     preview = preview_samples(category, lines(("one", True)))
     # The dummy, as "default", builds from anything.
     assert preview.demands["default"] == ()
-    assert [words[:50] for words in preview.demands["local"]] == [
-        "Too few samples: the provider local needs at least",
-        "Too few samples: the provider local needs at least",
-    ]
+    (demand,) = preview.demands["local"]
+    assert demand.startswith("Too few samples: the provider local needs at least")
+    assert "positive" in demand
     many = [(f"text {n}", n % 2 == 0) for n in range(40)]
     assert preview_samples(category, lines(*many)).demands["local"] == ()
 
