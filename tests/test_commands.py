@@ -155,7 +155,7 @@ REFUSED = [
     (["mine", "--rule", "Hate:severity:6:4"], "may not be above"),
     (["mine", "--rule", "Haet:severity:4:6"], "There is no category “Haet”"),
     (["mine", "--rule", "nope/Hate:severity:4:6"], "There is no provider “nope”"),
-    (["mine", "--rule", "local/Hate:severity:4:6"], "doesn't answer Hate"),
+    (["mine", "--rule", "local/scam:severity:4:6"], "gives no severity for scam"),
     (["mine", "--rule", "Hate:score:0.5:", "--remove", "Sexual"], "no rule for Sexual"),
     (["mine", "--live", "--shadow"], "not allowed with argument"),
     ([], "required: slug"),

@@ -226,7 +226,8 @@ WORDS = st.text(st.characters(codec="utf-8"), max_size=12)
 def is_bad(line: bytes) -> bool:
     """Said by somebody who hasn't read the parser: the plain rules alone."""
     try:
-        row = json.loads(line.decode())
+        # Space before and after is no fault, whatever space that is.
+        row = json.loads(line.decode().strip())
     except (ValueError, RecursionError):
         return True
     return not (
