@@ -38,11 +38,10 @@ def main() -> None:
         sys.exit("Nothing to measure without PostgreSQL.")
     reports.write("rounds", options, found)
     broken = [
-        f"{part}: {name} is {figures[name]}"
-        for part, figures in found["postgresql"].items()
-        if part != "server"
+        f"{part}: {name} is {found['postgresql'][part][name]}"
+        for part in ("round", "first_day")
         for name in ("hidden", "persons_changed")
-        if figures.get(name)
+        if found["postgresql"][part].get(name)
     ]
     if broken:
         sys.exit("A promise was broken: " + "; ".join(broken))
