@@ -21,7 +21,7 @@ from django_contentsafety.testing.trainer import Fault, Trainer
 
 WORKERS = 3
 #: Seconds between two kills; and where builds end faster than workers die.
-EVERY, HASTY = (0.3, 0.9), (0.1, 0.3)
+EVERY, HASTY = (0.9, 2.1), (0.2, 0.6)
 #: Seconds without any progress after which it is over.
 CALM = 60.0
 #: One answer in six goes wrong, and one in three hundred needs a person.

@@ -1,6 +1,6 @@
 """Forks workers: one a line of its input, whose number it answers with.
 
-What a worker imports (the engine takes a second) is imported once, here; it opens no
+What a worker imports and reads (the engine takes a second) is imported once, here; it opens no
 connection itself. A worker is ``contentsafety_worker``, and in a hurry.
 """
 
@@ -18,10 +18,15 @@ django.setup()
 import sklearn.linear_model  # noqa: E402, F401
 from django.core.management import call_command  # noqa: E402
 
+from django_contentsafety.engine.classifier import train  # noqa: E402
 from django_contentsafety.flows import advancing, removing  # noqa: E402
 from django_contentsafety.management.commands import contentsafety_worker  # noqa: E402
+from tests.engine.made_up import make_samples  # noqa: E402
 
 from .run import Run, hurry  # noqa: E402
+
+# What it reads to train, once.
+train(make_samples(20, 20))
 
 RUN = Run.load()
 
