@@ -1,7 +1,7 @@
 """Forks workers: one a line of its input, whose number it answers with.
 
-What a worker imports and reads (the engine takes a second) is imported once, here; it opens no
-connection itself. A worker is ``contentsafety_worker``, and in a hurry.
+What a worker imports and reads (the engine takes a second) is had once, here; it opens
+no connection itself. A worker is ``contentsafety_worker``, and in a hurry.
 """
 
 from __future__ import annotations
