@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _, gettext_lazy
 from .engine.containers import MAX_BYTES
 from .engine.lines import Chunks
 from .engine.samples import parse_jsonl, text_hash
-from .flows.naming import known_to_a_service
+from .flows.naming import known_to_services, policies_naming
 from .flows.trying import MAX_CHARS
 from .models import BulkRound, Category, LogEntry, PolicyRule, Sample
 from .providers import providers
@@ -70,25 +70,19 @@ class CategoryForm(CategoryModelForm):
                         )
                         % {"policies": ", ".join(slugs), "name": before},
                     )
-        known = None
+        known = []
         if self.instance.pk and "name" in self.changed_data:
-            known = known_to_a_service(self.instance)
-        if known is not None:
+            known = known_to_services(self.instance)
+        if known:
             self.add_error(
                 "name",
                 _(
                     "The service that built %(version)s knows it by this name: delete "
                     "that version before you change this."
                 )
-                % {"version": f"{before} v{known.number}"},
+                % {"version": f"{before} v{known[0].number}"},
             )
         return data
-
-
-def policies_naming(category: str) -> list[str]:
-    """The slugs of the policies that have a rule for ``category``."""
-    rules = PolicyRule.objects.filter(category=category).order_by("policy__slug")
-    return list(dict.fromkeys(rules.values_list("policy__slug", flat=True)))
 
 
 class UploadForm(forms.Form):

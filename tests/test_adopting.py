@@ -282,7 +282,7 @@ def test_it_is_never_built_from_here_nor_carried_elsewhere(service: Service) -> 
 def test_its_categorys_name_is_the_services(service: Service) -> None:
     service.trainer.put("spam", "registered")
     (made,) = adopting.adopt("remote", None, by="7")
-    assert naming.known_to_a_service(made.category) == made
+    assert naming.known_to_services(made.category) == [made]
 
 
 @pytest.mark.django_db(transaction=True, databases="__all__")

@@ -229,6 +229,12 @@ def test_a_name_nobody_knows_offers_near_ones(step: str, samples: Path) -> None:
     assert "no category 'crypto-scan'. There is: crypto-scam." in refused(*words)
 
 
+def test_a_category_is_deleted_with_all_it_has(ready: Category) -> None:
+    told = report("delete", "scam", "--all", "--reason", "a mistake")
+    assert told == {"name": "scam", "deleted": True, "going": 0}
+    assert not Category.objects.exists()
+
+
 def test_refusals_are_said_in_words(
     ready: Category, samples: Path, tmp_path: Path
 ) -> None:

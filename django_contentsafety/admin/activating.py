@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 from ..exceptions import RefusedError
 from ..flows import build
 from ..flows.activating import Shortfall, previous_version, shortfalls
+from ..flows.naming import policies_naming
 from ..flows.plans import reference
-from ..forms import ReasonForm, policies_naming
+from ..forms import ReasonForm
 from ..models import Category, CategoryVersion
 from .base import Response, Tool, actor
 from .cards import METRICS, describe_card

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy
 
-from ..flows import build
-from ..flows.entries import atomic, log_category
+from .. import tasks
+from ..exceptions import RefusedError
+from ..flows import build, leaving
+from ..flows.entries import log_category
 from ..flows.exporting import export_live
-from ..forms import CategoryForm, policies_naming, suggestions
+from ..flows.naming import known_to_services, policies_naming
+from ..forms import CategoryForm, suggestions
 from ..models import BuildJob, Category, CategoryVersion, Sample
 from . import adopting, bundles, trying, uploads
 from .activating import roll_back_button
@@ -48,11 +53,13 @@ class CategoryAdmin(SafetyAdmin[Category]):
             label=gettext_lazy("Upload samples"),
             permission="contentsafety.add_sample",
             post_only=False,
+            fits=lambda category: not category.is_leaving,
         ),
         Tool(
             name="freeze",
             label=gettext_lazy("Freeze version"),
             permission=BUILD,
+            fits=lambda category: not category.is_leaving,
         ),
         Tool(
             name="try_it",
@@ -103,6 +110,8 @@ class CategoryAdmin(SafetyAdmin[Category]):
 
     @admin.display(description=gettext_lazy("Active version"), empty_value="–")
     def shows_active(self, category: Any) -> SafeString | None:
+        if category.is_leaving:
+            return badge("deleting", _("being deleted"))
         if not category.active_version_id:
             return None
         return format_html("v{}", category.active_number)
@@ -188,15 +197,22 @@ class CategoryAdmin(SafetyAdmin[Category]):
                 (BuildJob, BuildJob.objects.filter(version__category__in=pks)),
             )
         }
-        protected = [
-            _("The rule of the policy %(policy)s for %(category)s: delete it first.")
-            % {"policy": slug, "category": category.name}
-            for category in objs
-            for slug in policies_naming(category.name)
-        ]
-        names = [capfirst(str(category)) for category in objs]
+        protected = [words for one in objs for words in leaving.what_hinders(one)]
+        names = [words for one in objs for words in self._what_goes(one)]
         lacking = set() if self.has_delete_permission(request) else {_("category")}
         return names, counts, lacking, protected  # type: ignore[return-value]
+
+    def _what_goes(self, category: Category) -> list[str]:
+        words = [capfirst(str(category))]
+        if kept := len(known_to_services(category)):
+            words.append(
+                _(
+                    "Versions at the provider %(alias)s: %(count)d. They are deleted "
+                    "there first, which may take a while, and then the category."
+                )
+                % {"alias": category.provider, "count": kept}
+            )
+        return words
 
     def save_model(
         self, request: HttpRequest, obj: Category, form: Any, change: bool
@@ -212,20 +228,33 @@ class CategoryAdmin(SafetyAdmin[Category]):
             )
 
     def delete_model(self, request: HttpRequest, obj: Category) -> None:
-        with atomic():
-            # The category protects its active version, which goes with it.
-            Category.objects.filter(pk=obj.pk).update(active_version=None)
-            if policies_naming(obj.name):
-                raise PermissionDenied(_("A rule names this category."))
-            log_category(
-                "category_deleted",
-                obj,
-                actor(request),
-                samples=obj.samples.count(),
-                versions=obj.versions.count(),
+        try:
+            going = leaving.delete_category(obj, by=actor(request))
+        except RefusedError as refusal:
+            # The question's page looks first: in the same moment somebody changed it.
+            raise PermissionDenied(str(refusal)) from None
+        for version in going:
+            # The page is one transaction.
+            transaction.on_commit(
+                partial(tasks.wake_removal, version), using=obj._state.db
             )
-            obj.active_version = None
-            obj.delete()
+        if going:
+            self.say(
+                request,
+                _(
+                    "%(category)s goes when its provider has deleted %(count)d of its "
+                    "versions: they say how far that is."
+                )
+                % {"category": obj, "count": len(going)},
+            )
+
+    def response_delete(
+        self, request: HttpRequest, obj_display: str, obj_id: Any
+    ) -> Any:
+        if Category.objects.filter(pk=obj_id).exists():
+            # ``delete_model`` has said what happens: it isn't deleted yet.
+            return HttpResponseRedirect(self.url("changelist"))
+        return super().response_delete(request, obj_display, obj_id)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         for category in queryset:

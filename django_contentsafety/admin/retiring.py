@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.utils.translation import gettext as _
 
 from .. import tasks
 from ..flows import removing
 from ..forms import ReasonForm
-from ..models import CategoryVersion
+from ..models import Category, CategoryVersion
 from .base import Response, actor
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _ask_why(
     if request.method == "POST" and form.is_valid():
         act(version, by=actor(request), reason=form.cleaned_data["reason"])
         admin.say(request, done % version)
-        return admin.back_to(version)
+        return _back(admin, version)
     return admin.render(
         request,
         "confirm.html",
@@ -123,3 +123,10 @@ def _ask_why(
         button=button,
         reasons=form,
     )
+
+
+def _back(admin: SafetyAdmin[CategoryVersion], version: CategoryVersion) -> Response:
+    if CategoryVersion.objects.filter(pk=version.pk).exists():
+        return admin.back_to(version)
+    # It was the last one of a category that was to go.
+    return HttpResponseRedirect(admin.url("changelist", opts=Category._meta))

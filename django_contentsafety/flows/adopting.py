@@ -159,6 +159,8 @@ def _why_not(
         return _("Its status there is none that we know.")
     if category is None:
         return _problem(_new_category(alias, remote))
+    if category.is_leaving:
+        return _("The category is being deleted here.")
     return ""
 
 

@@ -23,7 +23,7 @@ from ..models import BuildJob, Category, CategoryVersion, DbNow
 from ..providers import Provider, providers
 from .activating import activate
 from .advancing import advance, due, run
-from .entries import atomic, log
+from .entries import atomic, log, refuse_leaving
 from .importing import SamplesRefused, import_samples
 from .pacing import OVERDUE, poll_delay
 from .withholding import withhold
@@ -55,6 +55,7 @@ def freeze(category: Category, *, by: str) -> CategoryVersion:
         # A write first: the number is ours from here on, on every database.
         Category.objects.filter(pk=category.pk).update(last_number=F("last_number") + 1)
         category.refresh_from_db()
+        refuse_leaving(category)
         samples = [
             EngineSample(text=text, is_positive=positive)
             for text, positive in category.samples.order_by("pk").values_list(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import router, transaction
+from django.utils.translation import gettext as _
 
+from ..exceptions import RefusedError
 from ..models import Category, CategoryVersion, LogEntry
 
 #: Columns of an entry, taken out of the details.
@@ -17,17 +19,23 @@ def atomic() -> Any:
     return transaction.atomic(router.db_for_write(Category))
 
 
-def log_category(
-    event: str, category: Category, by: str, *, from_value: str = "", **details: object
-) -> None:
-    """Add an entry about ``category`` itself; ``details`` are numbers and names."""
-    LogEntry.objects.create(
-        event=event,
-        actor_key=by,
-        subject=category.name,
-        from_value=from_value,
-        details=details,
+def refuse_leaving(category: Category) -> None:
+    """Raise RefusedError for a category that is being deleted."""
+    if category.is_leaving:
+        raise RefusedError(leaving_words(category))
+
+
+def leaving_words(category: Category) -> str:
+    """Why nothing is done with a category that is being deleted."""
+    return (
+        _("%s is being deleted: it goes when its provider has deleted its versions.")
+        % category
     )
+
+
+def log_category(event: str, category: Category, by: str, **details: object) -> None:
+    """Add an entry about ``category`` itself; the rest as ``log`` has it."""
+    _add(event, category.name, by, details)
 
 
 def log(event: str, version: CategoryVersion, by: str, **details: object) -> None:
@@ -35,11 +43,11 @@ def log(event: str, version: CategoryVersion, by: str, **details: object) -> Non
 
     ``from_value``, ``to_value`` and ``reason`` are columns of their own.
     """
+    _add(event, version.category.name, by, {"version": version.number, **details})
+
+
+def _add(event: str, subject: str, by: str, details: dict[str, object]) -> None:
     values = {k: str(details.pop(k)) for k in _COLUMNS if k in details}
     LogEntry.objects.create(
-        event=event,
-        actor_key=by,
-        subject=version.category.name,
-        details={"version": version.number, **details},
-        **values,
+        event=event, actor_key=by, subject=subject, details=details, **values
     )

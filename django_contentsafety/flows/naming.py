@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from ..exceptions import InvalidProvider
-from ..models import Category, CategoryVersion
+from ..models import Category, CategoryVersion, PolicyRule
 from ..providers import Provider, providers
 
 Status = CategoryVersion.Status
 
 
-def known_to_a_service(category: Category) -> CategoryVersion | None:
-    """A version that a service keeps under the category's name, or may; else None.
+def policies_naming(category: str) -> list[str]:
+    """The slugs of the policies that have a rule for ``category``."""
+    rules = PolicyRule.objects.filter(category=category).order_by("policy__slug")
+    return list(dict.fromkeys(rules.values_list("policy__slug", flat=True)))
+
+
+def known_to_services(category: Category) -> list[CategoryVersion]:
+    """The versions that a service keeps under the category's name, or may.
 
     Asked by another name the service would find nothing: a build would begin anew, and
     a deletion end with the service's copy in place.
@@ -20,11 +26,13 @@ def known_to_a_service(category: Category) -> CategoryVersion | None:
         status=Status.FROZEN,
         is_adopted=False,
     )
-    for version in versions.only("number", "provider"):
-        try:
-            provider: Provider = providers[version.provider]
-        except InvalidProvider:
-            return version  # Nobody can say where it is.
-        if not provider.in_process:
-            return version
-    return None
+    found = versions.only("number", "provider", "status")
+    return [version for version in found if _is_remote(version.provider)]
+
+
+def _is_remote(alias: str) -> bool:
+    try:
+        provider: Provider = providers[alias]
+    except InvalidProvider:
+        return True  # Nobody can say where it is.
+    return not provider.in_process

@@ -30,7 +30,7 @@ from ..models import Category, CategoryVersion, DbNow
 from ..providers import Provider, RemovalRequest, providers
 from . import pacing
 from .activating import checked_reason
-from .entries import atomic, log
+from .entries import atomic, log, log_category
 
 logger = logging.getLogger(__name__)
 
@@ -73,19 +73,24 @@ def delete(version: CategoryVersion, *, by: str, reason: str = "") -> None:
         _refuse_active(version)
         if version.status == Status.DELETING:
             raise _refusal(version, _("that takes its time"))
-        _move(
-            version,
-            Status.DELETING,
-            _("cancel its build first")
-            if version.status == Status.BUILDING
-            else _("there is nothing to delete"),
-            removal_id=f"cs-rm-{version.pk}-{uuid4().hex[:8]}",
-            removal_since=DbNow(),
-            removal_asked_at=None,
-            removal_due_at=DbNow(),
-            removal_words="",
-        )
+        begin(version)
         log("version_delete_asked", version, by, reason=reason)
+
+
+def begin(version: CategoryVersion) -> None:
+    """Write that it is to be deleted. Raise RefusedError where that can't be."""
+    _move(
+        version,
+        Status.DELETING,
+        _("cancel its build first")
+        if version.status == Status.BUILDING
+        else _("there is nothing to delete"),
+        removal_id=f"cs-rm-{version.pk}-{uuid4().hex[:8]}",
+        removal_since=DbNow(),
+        removal_asked_at=None,
+        removal_due_at=DbNow(),
+        removal_words="",
+    )
 
 
 def delete_here(version: CategoryVersion, *, by: str, reason: str = "") -> None:
@@ -100,6 +105,7 @@ def delete_here(version: CategoryVersion, *, by: str, reason: str = "") -> None:
             raise _refusal(version, _("try to delete it at its provider first"))
         _erase(version)
         log("version_deleted_here", version, by, reason=reason)
+        _let_go(version)
 
 
 def run(version: CategoryVersion) -> CategoryVersion:
@@ -161,6 +167,7 @@ def _steps(version: CategoryVersion) -> None:
         provider_version=version.provider_version,
         removal_id=version.removal_id,
         samples_sha256=version.samples_sha256,
+        category_goes=_all_there(version.category),
     )
     if version.removal_asked_at is None:
         provider.remove(request)
@@ -190,10 +197,48 @@ def _claim(version_pk: int) -> CategoryVersion | None:
 _LARGE = (*CategoryVersion.BLOBS, "card")
 
 
+def _all_there(category: Category) -> frozenset[str]:
+    """What the provider calls the versions of a category that goes; else nothing."""
+    if not category.is_leaving:
+        return frozenset()
+    versions = category.versions.exclude(provider_version="")
+    return frozenset(versions.values_list("provider_version", flat=True))
+
+
 def _end(version: CategoryVersion) -> None:
     with atomic():
+        # A write first: of the last two to end, one sees that the other has.
+        hold(version.category_id)
         _erase(version)
         log("version_deleted", version, "")
+        _let_go(version)
+
+
+def _let_go(version: CategoryVersion) -> None:
+    """With the last version of a category that is leaving, it goes."""
+    category = Category.objects.get(pk=version.category_id)
+    if category.is_leaving and not (
+        category.versions.exclude(status=Status.DELETED).exists()
+    ):
+        drop(category, by="")
+
+
+def drop(category: Category, *, by: str) -> None:
+    """Delete a category with its rows, and log it. Providers hear nothing."""
+    log_category(
+        "category_deleted",
+        category,
+        by,
+        samples=category.samples.count(),
+        versions=category.versions.count(),
+    )
+    category.delete()
+
+
+def hold(category_pk: int) -> None:
+    """By a write, the one that activating begins with, too: what follows in this
+    transaction sees what others have committed, and nobody else's comes between."""
+    Category.objects.filter(pk=category_pk).update(last_number=F("last_number"))
 
 
 def _erase(version: CategoryVersion) -> None:
@@ -253,9 +298,7 @@ def _mine(version: CategoryVersion) -> Any:
 def _held(version: CategoryVersion) -> Iterator[None]:
     """A transaction in which the category's active version stays what it is."""
     with atomic():
-        # A write first, the one that activating begins with, too.
-        category = Category.objects.filter(pk=version.category_id)
-        category.update(last_number=F("last_number"))
+        hold(version.category_id)
         version.refresh_from_db(fields=["status", "removal_token"])
         yield
 

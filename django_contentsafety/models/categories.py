@@ -74,6 +74,8 @@ class Category(models.Model):
     #: The last number given: numbers are never reused, whatever is deleted.
     last_number = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(db_default=DbNow(), editable=False)
+    #: Since when it is being deleted: it goes with the last of what its providers keep.
+    leaving_since = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("category")
@@ -88,6 +90,11 @@ class Category(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it is being deleted: nothing new is made of it any more."""
+        return self.leaving_since is not None
 
 
 class Sample(models.Model):

@@ -223,6 +223,10 @@ class PolicyRule(models.Model):
                     % {"name": self.category, "harm": ", ".join(HarmCategory.values)}
                 }
             )
+        if category.is_leaving:
+            raise ValidationError(
+                {"category": _("“%s” is being deleted.") % self.category}
+            )
         if category.provider != self.provider:
             raise ValidationError(
                 {

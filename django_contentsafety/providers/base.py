@@ -89,6 +89,10 @@ class RemovalRequest:
     #: Of the frozen JSONL, whose copies are to be deleted as well; empty where it was
     #: never ours.
     samples_sha256: str = ""
+    #: Where the category goes: the provider's numbers or names of all its versions,
+    #: this one's among them. A provider that keeps nothing else of it may delete it
+    #: whole; the deletion of each is asked for all the same.
+    category_goes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

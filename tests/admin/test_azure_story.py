@@ -100,3 +100,32 @@ def test_the_story_of_a_category(
         )
         assert len(site.blobs.created) == 2
         assert list(site.blobs.deleted.values()) == [1]
+
+
+def test_the_whole_category_goes(root: Client, settings: Any, policy: Policy) -> None:
+    with world(settings, OLDER, script=SCRIPT) as site:
+        defined = {"name": "scam", "definition": "Lures.", "provider": "remote"}
+        root.post(reverse("admin:contentsafety_category_add"), defined)
+        category = Category.objects.get()
+        upload(root, category, SAMPLES)
+        version = built(root, category)
+        delete = url("delete", category)
+        page = words(root.get(delete))
+        assert (
+            "Versions at the provider remote: 1. They are deleted there first" in page
+        )
+        assert site.azure.state.removals == {}
+        page = root.post(delete, {"post": "yes"}, follow=True)
+        assert "goes when its provider has deleted 1 of its versions" in said(page)
+        assert "was deleted successfully" not in said(page)
+        # What it shows meanwhile, and what it doesn't offer any more.
+        page = words(root.get(url("change", category)))
+        assert "Being deleted" in page
+        assert "Freeze version" not in page
+        assert "Upload samples" not in page
+        page = words(root.post(delete, {"post": "yes"}))
+        assert "scam is being deleted: it goes when its provider" in page
+        settle()
+        assert not Category.objects.exists()
+        assert site.azure.state.removals == {"scam/1": 1}
+        assert root.get(url("change", version)).status_code == 302

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from ...engine.containers import MAX_BYTES
-from ...flows import build, bundling, previewing, removing
+from ...flows import build, bundling, leaving, previewing, removing
 from ...flows.activating import previous_version
 from ...flows.entries import atomic, log_category
 from ...forms import MAX_UPLOAD, CategoryForm
@@ -120,7 +120,19 @@ def retire(options: Options, voice: Voice) -> Report:
 
 
 def delete(options: Options, voice: Voice) -> Report:
-    return _remove("delete", "is being deleted", options, voice)
+    """One version, or the category; a worker follows what a provider has to delete."""
+    if not options["all"]:
+        return _remove("delete", "is being deleted", options, voice)
+    category = find_category(options["name"])
+    name = category.name
+    going = leaving.delete_category(
+        category, by=options["actor"], reason=options["reason"]
+    )
+    if going:
+        voice.say(f"{name} goes when its provider has deleted its versions.")
+    else:
+        voice.say(f"{name} is deleted.")
+    return {"name": name, "deleted": not going, "going": len(going)}
 
 
 def describe(version: CategoryVersion) -> Report:

@@ -83,13 +83,18 @@ class Command(BaseCommand):
                 metavar="REASON",
                 help="Activate it below the bar too, and why.",
             )
-        for name, act, words in (
-            ("retire", steps.retire, "Let nobody activate a version any more."),
-            ("delete", steps.delete, "Delete a version, the provider's copy too."),
-        ):
-            added = add(name, act, words)
-            added.add_argument("--version", type=int, metavar="N", required=True)
-            added.add_argument("--reason", default="", help="Why, for the log.")
+        words = "Let nobody activate a version any more."
+        added = add("retire", steps.retire, words)
+        added.add_argument("--version", type=int, metavar="N", required=True)
+        added.add_argument("--reason", default="", help="Why, for the log.")
+        words = "Delete a version, or all of the category, at the provider too."
+        added = add("delete", steps.delete, words)
+        which = added.add_mutually_exclusive_group(required=True)
+        which.add_argument("--version", type=int, metavar="N")
+        which.add_argument(
+            "--all", action="store_true", help="The category with all it has."
+        )
+        added.add_argument("--reason", default="", help="Why, for the log.")
         self._add_evaluate(versioned)
         self._add_remote(add, versioned)
 

@@ -134,12 +134,16 @@ class Categories:
 
     @sealed
     def remove(self, request: RemovalRequest) -> None:
-        """Begin to delete the version, unless that has begun or it is gone."""
+        """Begin to delete the version, unless that has begun or it is gone.
+
+        The category in one call where it goes, and nobody else has a version of it.
+        """
         found = self._target(request)
         if found is None or found.is_leaving:
             return
+        whole = bool(request.category_goes) and self._is_all(request)
         try:
-            self._versions.delete(found.name, found.number)
+            self._versions.delete(found.name, None if whole else found.number)
         except NotFound:
             return
         except ProviderError as error:
@@ -270,6 +274,13 @@ class Categories:
             if url and entry.url == url:
                 return entry
         return None
+
+    def _is_all(self, request: RemovalRequest) -> bool:
+        """Whether all there is of the category goes, and can go now."""
+        return all(
+            str(entry.number) in request.category_goes and entry.status != "building"
+            for entry in self._versions.of(request.name)
+        )
 
     def _is_stale(self, entry: Entry) -> bool:
         """Whether nobody has begun to build it, though it has been there for long."""

@@ -97,11 +97,16 @@ class Versions:
         """Versions of a category, as far as one of late may be among them."""
         return self._all(name, LOOKED_BACK)
 
+    def of(self, name: str) -> Iterator[Entry]:
+        """Every version of a category. Raise a ProviderError rather than leave one
+        out."""
+        return self._all(name, MAX_NUMBER)
+
     def every(self) -> Iterator[Entry]:
         """Every version of every category. Raise a ProviderError rather than leave
         one out."""
         for data in self._asking.list():
-            yield from self._all(_name_in(self._alias, data), MAX_NUMBER)
+            yield from self.of(_name_in(self._alias, data))
 
     def operation(self, operation_id: str) -> Answer | None:
         """The operation; None where nobody knows it (any more)."""
@@ -128,12 +133,12 @@ class Versions:
             may_be_empty=True,
         )
 
-    def delete(self, name: str, number: int) -> None:
-        """Begin to delete it. Without a number the whole category would go."""
+    def delete(self, name: str, number: int | None) -> None:
+        """Begin to delete it; without a number the category, with all it has."""
         self._asking.ask(
             "DELETE",
             _path(name),
-            params={"version": str(number)},
+            params={} if number is None else {"version": str(number)},
             expect=(202, 204),
             may_be_empty=True,
         )
