@@ -243,6 +243,18 @@ def test_the_quota_is_that_of_bulk_rounds(
         assert card_job(version).done == WITHHELD
 
 
+def test_a_round_uses_what_the_quota_gives_in_its_seconds(
+    settings: Any, service: Service, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(measuring, "SECONDS", 60.0)
+    # Eight texts a second beside what people wait for, and one at once.
+    with serving(settings, service, rate=16, burst=2):
+        version = built()
+        measuring.advance(card_job(version).pk)
+        assert card_job(version).done == WITHHELD
+        assert card_job(version).finished_at is not None
+
+
 #: What the service does to the third text, the code that the row then has, and whether
 #: it waits by itself.
 FAULTS: dict[str, tuple[Any, str, bool]] = {

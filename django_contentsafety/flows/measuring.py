@@ -28,7 +28,7 @@ from ..exceptions import (
     describe,
 )
 from ..models import CardJob, CategoryVersion, DbNow
-from ..providers import Provider, providers
+from ..providers import CustomCategory, Provider, providers
 from ..verdicts import Verdict
 from . import calls, pacing
 from .entries import atomic, log
@@ -42,7 +42,11 @@ Status = CategoryVersion.Status
 PIECE = 20
 #: Seconds of one advance: texts that people wait for come first.
 SECONDS = 5.0
-#: Until the quota is looked at again, where it had no room.
+#: Seconds in which a quota counted by the second has room again, if it has any; it is
+#: looked at so often. Rounds come by once a minute: with none of this a card would get
+#: one second's share of each.
+PATIENCE, LOOK = 1.0, 0.1
+#: Until the quota is looked at again, where it had no room in that time.
 NO_ROOM = timedelta(seconds=10)
 #: What a version must be to answer.
 ANSWERING = (Status.READY, Status.RETIRED)
@@ -171,8 +175,7 @@ def _piece(job: CardJob, provider: Provider, samples: dict[int, Sample]) -> bool
     asked = reference(
         version.pk, version.category.name, version.number, version.provider_version
     )
-    room = calls.room(provider, [asked], bulk=True)
-    size = PIECE if room is None else min(PIECE, room)
+    size = _room(provider, asked)
     if not size:
         _postpone(job, NO_ROOM)
         return False
@@ -194,6 +197,17 @@ def _piece(job: CardJob, provider: Provider, samples: dict[int, Sample]) -> bool
     if error is not None:
         raise error
     return True
+
+
+def _room(provider: Provider, asked: CustomCategory) -> int:
+    """How many texts may be asked about now, or in a moment; 0 = wait for longer."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        room = calls.room(provider, [asked], bulk=True)
+        size = PIECE if room is None else min(PIECE, room)
+        if size or time.monotonic() > until:
+            return size
+        time.sleep(LOOK)
 
 
 def _value(verdict: Verdict, name: str) -> Answer:
