@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage
 
 from ..exceptions import UnsupportedFeature, sealed
 from ..verdicts import HarmCategory, Scale, Verdict
-from .azure import options as options
+from .azure import options
 from .azure.answers import MODERATOR_NAMES, read_moderation
 from .azure.checks import check_moderator
 from .azure.provider import AzureProvider

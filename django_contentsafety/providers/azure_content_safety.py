@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage
 
 from ..exceptions import InvalidProvider, NotFound, sealed
 from ..verdicts import HarmCategory, Scale, Verdict
-from .azure import options as options
+from .azure import options
 from .azure.answers import LEVELS, read_analysis, read_custom
 from .azure.blob import SampleBlobs
 from .azure.building import BuildingProvider

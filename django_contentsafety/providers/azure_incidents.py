@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from ..exceptions import InvalidProvider, UnsupportedFeature, sealed
 from ..verdicts import Scale, Verdict
-from .azure import options as options
+from .azure import options
 from .azure.answers import read_incidents
 from .azure.building import BuildingProvider
 from .azure.common import dialect_of
