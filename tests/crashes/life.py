@@ -11,7 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django_contentsafety.flows import adopting, build, listings, measuring, removing
+from django_contentsafety.flows import (
+    adopting,
+    build,
+    leaving,
+    listings,
+    measuring,
+    removing,
+)
 from django_contentsafety.models import (
     BuildJob,
     CardJob,
@@ -63,6 +70,8 @@ class Step:
 
 
 STEPS: dict[str, Step] = {}
+#: An end: the version has gone with its category.
+GONE = "gone"
 
 
 def step(
@@ -173,6 +182,17 @@ def delete_failed(stage: Stage) -> CategoryVersion:
     return version
 
 
+def built_category(stage: Stage) -> Any:
+    return ready(stage).category
+
+
+def leaving_last(stage: Stage) -> CategoryVersion:
+    """The category goes with it."""
+    version = ready(stage)
+    leaving.delete_category(version.category, by="7")
+    return version
+
+
 def nearly_measured(stage: Stage) -> CardJob:
     """One text is left: it is asked about in this thread."""
     version = freeze(stage.provider, size=MANY)
@@ -261,6 +281,11 @@ def delete_here(version: CategoryVersion) -> None:
     removing.delete_here(version, by="7")
 
 
+@step(built_category, "ready", GONE, providers=EACH)
+def delete_category(category: Any) -> None:
+    leaving.delete_category(category, by="7")
+
+
 @step(kept_elsewhere, "ready")
 def adopt(number: str) -> None:
     adopting.adopt("remote", None, by="7")
@@ -318,6 +343,11 @@ def compare_nightly(version: CategoryVersion) -> None:
 
 @step(to_delete, "deleted", providers=EACH)
 def remove(version: CategoryVersion) -> None:
+    removing.advance(version.pk)
+
+
+@step(leaving_last, GONE, providers=("remote",))
+def remove_with_its_category(version: CategoryVersion) -> None:
     removing.advance(version.pk)
 
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 import inspect
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from django_contentsafety.engine import classifier
+from django_contentsafety.engine.samples import Sample
 from django_contentsafety.flows import (
     adopting,
     advancing,
     build,
+    leaving,
     listings,
     measuring,
     removing,
@@ -30,7 +34,7 @@ from django_contentsafety.testing.service import Service
 from django_contentsafety.testing.trainer import Trainer
 from tests.building import SiteTables, remote, settle
 from tests.conftest import database_params
-from tests.crashes.life import POLLS, STEPS, Stage, Step
+from tests.crashes.life import GONE, POLLS, STEPS, Stage, Step
 from tests.crashes.points import Process
 from tests.crashes.test_crash_points import report
 
@@ -40,6 +44,11 @@ NOT_STEPS = {
     "adopting.survey",
     "build.activate",
     "build.import_samples",
+    # Parts of deleting a category.
+    "leaving.what_hinders",
+    "removing.begin",
+    "removing.drop",
+    "removing.hold",
     "listings.aliases",
     # What the nightly one does, without its turn.
     "listings.compare",
@@ -76,6 +85,28 @@ def first_progress_alone_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(advancing, "PROGRESS_SECONDS", time.monotonic() - 1)
 
 
+train = classifier.train
+
+
+@lru_cache
+def trained(samples: tuple[Sample, ...], seed: int) -> tuple[Any, list[Any]]:
+    told: list[Any] = []
+    return train(samples, seed=seed, progress=lambda *said: told.append(said)), told
+
+
+@pytest.fixture(autouse=True)
+def same_samples_are_trained_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash comes at a statement, and training has none but its progress's."""
+
+    def again(samples: Sequence[Sample], *, seed: int, progress: Any) -> Any:
+        found, told = trained(tuple(samples), seed)
+        for said in told:
+            progress(*said)
+        return found
+
+    monkeypatch.setattr(classifier, "train", again)
+
+
 def clear() -> None:
     Category.objects.all().delete()
     LogEntry.objects.all()._raw_delete(LogEntry.objects.db)
@@ -98,6 +129,10 @@ def survive(step: Step, provider: str, play: Any, using: str, at: int | None) ->
 def check(step: Step, trainer: Trainer) -> None:
     for counts in (trainer.starts, trainer.registrations, trainer.removals):
         assert max(counts.values(), default=0) <= 1, "done twice at the service"
+    if GONE in step.ends and not Category.objects.exists():
+        check_category_gone()
+        return
+    assert not Category.objects.filter(leaving_since__isnull=False).exists(), "it hangs"
     for version in CategoryVersion.objects.all():
         assert version.status in step.ends
         check_version(version)
@@ -105,6 +140,13 @@ def check(step: Step, trainer: Trainer) -> None:
     category = Category.objects.get()
     # Nothing frozen, nothing burned.
     assert list(numbers) == list(range(1, category.last_number + 1))
+
+
+def check_category_gone() -> None:
+    assert not CategoryVersion.objects.exists()
+    logged = Counter(entry.event for entry in LogEntry.objects.all())
+    assert logged["category_deleted"] == 1
+    assert logged["category_delete_asked"] == logged["version_deleted"]
 
 
 def check_version(version: CategoryVersion) -> None:
@@ -186,6 +228,7 @@ def test_every_public_step_has_a_case() -> None:
         adopting,
         advancing,
         build,
+        leaving,
         listings,
         measuring,
         removing,
