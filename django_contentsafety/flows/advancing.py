@@ -208,6 +208,7 @@ def _request(job: BuildJob, version: CategoryVersion) -> BuildRequest:
         definition=version.definition,
         samples=bytes(version.samples_jsonl),
         operation_id=job.operation_id,
+        asked_at=job.created_at,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.core.checks import CheckMessage
@@ -57,6 +58,8 @@ class BuildRequest:
     samples: bytes = field(repr=False)
     #: Ours, stored before the provider hears of it: the idempotency key.
     operation_id: str
+    #: When this build was asked for, of the version's several. None = nobody knows.
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

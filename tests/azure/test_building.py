@@ -120,6 +120,24 @@ def test_a_build_that_failed_is_built_again_in_its_place(
         assert site.azure.state.registrations == {"scam": 1}
 
 
+def test_a_build_that_failed_before_its_worker_looked_is_not_begun_again(
+    settings: Any, dialect: str
+) -> None:
+    """The older dialect knows no operations of ours: it goes by the time."""
+    with world(settings, dialect, script=["failed"]) as site:
+        version, provider = freeze("remote"), providers["remote"]
+        build.start(version, by="7")
+        asked = BuildJob.objects.get().created_at
+        request = build_request(asked_at=asked)
+        number = provider.register(request)
+        provider.submit(request, number)
+        provider.poll(request, number, lambda phase, part: None)
+        assert site.azure.state.versions["scam"][1].status == "failed"
+        # The worker died; the next one does not know.
+        provider.submit(request, number)
+        assert site.azure.state.builds == {"scam/1": 1}
+
+
 def test_what_the_service_says_of_samples_is_not_repeated(
     settings: Any, dialect: str
 ) -> None:

@@ -82,7 +82,7 @@ class Categories:
         ):
             return
         number = self._number(request, provider_version)
-        if self._look(request.name, number).status in _BEGUN:
+        if _has_begun(self._look(request.name, number), request):
             return
         try:
             self._versions.build(request.name, number, request.operation_id)
@@ -93,7 +93,7 @@ class Categories:
         else:
             return
         # Somebody was quicker: a worker that is thought to be dead.
-        if self._look(request.name, number).status in _BEGUN:
+        if _has_begun(self._look(request.name, number), request):
             return
         # Assumed: by which status the service says that a category has one build at a
         # time. It is waited for, whatever it says.
@@ -286,18 +286,33 @@ class Categories:
         """Whether nobody has begun to build it, though it has been there for long."""
         if entry.status != "created":
             return False
-        try:
-            created = datetime.fromisoformat(entry.created)
-        except ValueError:
-            return False
+        created = _time(entry.created)
         # Assumed: the status may come after the answer that the build was begun.
-        return bool(created.tzinfo) and datetime.now(UTC) - created > timedelta(hours=1)
+        return created is not None and datetime.now(UTC) - created > timedelta(hours=1)
 
     def _why(self, request: BuildRequest, error: object) -> str:
         return str(reason(error, samples=request.samples, name=request.name))
 
     def _look_why(self, request: BuildRequest, number: int) -> str:
         return self._why(request, self._look(request.name, number).build_error)
+
+
+def _has_begun(entry: Entry, request: BuildRequest) -> bool:
+    """Whether this build was begun: it goes on, or is at its end."""
+    if entry.status != "failed":
+        return entry.status in _BEGUN
+    # This one, or an earlier one of the version: only the older dialect has to ask,
+    # which has no operation of ours to look for.
+    begun, asked = _time(entry.build_triggered), request.asked_at
+    return begun is not None and asked is not None and begun >= asked
+
+
+def _time(said: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(said)
+    except ValueError:
+        return None
+    return time if time.tzinfo else None
 
 
 def _is_refusal(error: ProviderError) -> bool:

@@ -49,6 +49,12 @@ class Entry:
         return self.status == "deleting" or (self.status == "unknown" and began)
 
     @property
+    def build_triggered(self) -> str:
+        """When it was begun to be built last; empty where nobody has, or says so."""
+        said = _inner(self.data, "buildInfo", "lastBuildTriggeredTime")
+        return said[:40] if isinstance(said, str) else ""
+
+    @property
     def build_error(self) -> object:
         """What went wrong as it was built, as either dialect has it."""
         return self.data.get("errorMessage") or _inner(
