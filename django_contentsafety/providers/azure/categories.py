@@ -32,6 +32,8 @@ from .asking import advised
 from .blob import SampleBlobs
 from .common import Dialect, reason, word
 from .limits import explain_samples, full
+from .refusals import explained, is_refusal
+from .removals import Removals
 from .versions import Entry, Versions
 
 #: Our words for what the catalog says.
@@ -52,6 +54,7 @@ class Categories:
     ) -> None:
         self.alias, self._dialect, self._blobs = alias, dialect, blobs
         self._versions = Versions(client, dialect)
+        self._removals = Removals(alias, self._versions, blobs)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.alias!r}>"
@@ -87,7 +90,7 @@ class Categories:
         try:
             self._versions.build(request.name, number, request.operation_id)
         except ProviderError as error:
-            if not _is_refusal(error):
+            if not is_refusal(error):
                 raise
             refused = error
         else:
@@ -132,57 +135,11 @@ class Categories:
         status = "succeeded" if entry.status == "ready" else "running"
         return _state(status, entry.raw_status)
 
-    @sealed
     def remove(self, request: RemovalRequest) -> None:
-        """Begin to delete the version, unless that has begun or it is gone.
+        self._removals.remove(request)
 
-        The category in one call where it goes, and nobody else has a version of it.
-        """
-        found = self._target(request)
-        if found is None or found.is_leaving:
-            return
-        whole = bool(request.category_goes) and self._is_all(request)
-        try:
-            self._versions.delete(found.name, None if whole else found.number)
-        except NotFound:
-            return
-        except ProviderError as error:
-            if not _is_refusal(error):
-                raise
-            refused = error
-        else:
-            return
-        now = self._target(request)
-        if now is None or now.is_leaving:
-            return
-        if "building" in (found.status, now.status):
-            # Assumed, as in ``submit``; and it may have ended meanwhile.
-            raise Conflict(
-                f"Azure still builds v{found.number} of {found.name}: it is deleted "
-                "when that has ended.",
-                alias=self.alias,
-            )
-        raise refused
-
-    @sealed
     def removal(self, request: RemovalRequest) -> RemovalState:
-        """How far the deletion is; at its end our samples are deleted too."""
-        found = self._target(request)
-        if found is None:
-            if self._blobs is not None:
-                self._blobs.delete(request)
-            return RemovalState(status="gone", raw_status="gone")
-        if found.status == "delete_failed":
-            why = str(reason(found.removal_error, name=request.name))
-            return RemovalState(
-                status="failed",
-                raw_status=found.raw_status,
-                error=_explained(_("The service could not delete it"), why),
-            )
-        if not found.is_leaving and found.status != "building":
-            # It was called missing when its deletion was to begin, and is there.
-            self.remove(request)
-        return RemovalState(status="running", raw_status=found.raw_status)
+        return self._removals.removal(request)
 
     @sealed
     def catalog(self) -> list[RemoteVersion]:
@@ -218,7 +175,7 @@ class Categories:
         try:
             return self._versions.register(request.name, content)
         except ProviderError as error:
-            if not _is_refusal(error):
+            if not is_refusal(error):
                 raise
             refused = error
         raise self._full(request.name) or advised(
@@ -259,29 +216,6 @@ class Categories:
             )
         return found
 
-    def _target(self, request: RemovalRequest) -> Entry | None:
-        """The version to delete; None where it is gone, or never was."""
-        if request.provider_version.isdecimal():
-            number = int(request.provider_version)
-            found = self._versions.find(request.name, number)
-            # Assumed: a number may be given again, and then it is another's.
-            if found and self._blobs and self._blobs.is_anothers(found.url, request):
-                return None
-            return found
-        # It was registered, perhaps, and the answer was lost.
-        url = self._blobs.url_for(request) if self._blobs else ""
-        for entry in self._versions.latest(request.name):
-            if url and entry.url == url:
-                return entry
-        return None
-
-    def _is_all(self, request: RemovalRequest) -> bool:
-        """Whether all there is of the category goes, and can go now."""
-        return all(
-            str(entry.number) in request.category_goes and entry.status != "building"
-            for entry in self._versions.of(request.name)
-        )
-
     def _is_stale(self, entry: Entry) -> bool:
         """Whether nobody has begun to build it, though it has been there for long."""
         if entry.status != "created":
@@ -315,24 +249,13 @@ def _time(said: str) -> datetime | None:
     return time if time.tzinfo else None
 
 
-def _is_refusal(error: ProviderError) -> bool:
-    """Whether the service has heard of it, and won't; for the key's sake or for a
-    while doesn't count."""
-    status = error.status or 0
-    return 400 <= status < 500 and status not in (401, 404, 408, 410, 425, 429)
-
-
 def _state(status: str, raw_status: str, why: str = "") -> BuildState:
     error = ""
     if status == "failed":
-        error = _explained(_("The service could not build it"), why or raw_status)
+        error = explained(_("The service could not build it"), why or raw_status)
     return BuildState(
         status=status,
         raw_status=raw_status,
         fraction=1.0 if status == "succeeded" else 0.0,
         error=error,
     )
-
-
-def _explained(what: str, why: str) -> str:
-    return f"{what} ({why})." if why else f"{what}."
