@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _, gettext_lazy
 
 from .. import tasks
@@ -203,7 +202,7 @@ class CategoryAdmin(SafetyAdmin[Category]):
         return names, counts, lacking, protected  # type: ignore[return-value]
 
     def _what_goes(self, category: Category) -> list[str]:
-        words = [capfirst(str(category))]
+        words = [str(category)]
         if kept := len(known_to_services(category)):
             words.append(
                 _(
@@ -242,10 +241,10 @@ class CategoryAdmin(SafetyAdmin[Category]):
             self.say(
                 request,
                 _(
-                    "%(category)s goes when its provider has deleted %(count)d of its "
-                    "versions: they say how far that is."
+                    "The category %s goes when its provider has deleted its versions. "
+                    "Each one's page says how far that is."
                 )
-                % {"category": obj, "count": len(going)},
+                % obj,
             )
 
     def response_delete(
