@@ -31,23 +31,12 @@ from django_contentsafety.models import (
 from django_contentsafety.providers import BuildState, Provider, providers
 from django_contentsafety.signals import build_finished, version_activated
 
+from .building import SiteTables
 from .engine.made_up import make_samples
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
 Status = BuildJob.Status
-
-
-class SiteTables:
-    """Our app's tables are read and written in one alias."""
-
-    def __init__(self, alias):
-        self.alias = alias
-
-    def db_for_read(self, model, **hints):
-        return self.alias if model._meta.app_label == "contentsafety" else None
-
-    db_for_write = db_for_read
 
 
 class Remote(Provider):

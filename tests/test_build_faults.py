@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from django.db import OperationalError
 
 from django_contentsafety.exceptions import RateLimited, ServerError
-from django_contentsafety.flows import advancing, build, pacing, removing
+from django_contentsafety.flows import advancing, build, pacing
 from django_contentsafety.flows.standing import standing
 from django_contentsafety.http import close_sessions
 from django_contentsafety.models import BuildJob, Category, CategoryVersion, DbNow
@@ -24,7 +23,8 @@ from django_contentsafety.providers import BuildState, providers
 from django_contentsafety.testing import fault_server
 from django_contentsafety.testing.fault_server import FaultServer, Reply, answer, status
 from django_contentsafety.testing.trainer import STEPS, Fault, Trainer
-from tests.building import HASTY, events, freeze, pass_time, remote, settle
+from tests.building import events, freeze, pass_time, remote, settle
+from tests.lives import Nth, be_built, be_deleted
 
 pytestmark = pytest.mark.django_db
 
@@ -56,19 +56,6 @@ FAULTS: dict[str, tuple[Reply, set[str]]] = {
 ACTING = {"register", "submit", "remove"}
 
 
-@dataclass
-class Nth:
-    """Fails the request number ``at``; counts them all."""
-
-    at: int = -1
-    fault: Fault | None = None
-    steps: list[str] = field(default_factory=list)
-
-    def __call__(self, step: str) -> Fault | None:
-        self.steps.append(step)
-        return self.fault if len(self.steps) - 1 == self.at else None
-
-
 @contextmanager
 def service(settings: Any, trainer: Trainer, **options: Any) -> Iterator[Trainer]:
     with FaultServer(trainer) as server:
@@ -88,34 +75,11 @@ def trainer(settings: Any) -> Iterator[Trainer]:
 
 def live(chance: Nth, settings: Any) -> tuple[Trainer, CategoryVersion, list[str]]:
     """A whole life, with a person who sees to what needs one; the codes they saw."""
-    asked: list[str] = []
     # Nobody but ourselves keeps us from doing it twice.
     trainer = Trainer(script=WORDS, chance=chance, refuses=False)
-    hasty = HASTY if chance.fault and chance.fault.reply.then == "hang" else {}
-    with service(settings, trainer, **hasty):
+    with service(settings, trainer, **chance.timeouts):
         version = freeze()
-        job = build.start(version, by="7")
-        for _ in range(5):
-            settle()
-            job.refresh_from_db()
-            if job.status != "needs_attention":
-                break
-            asked.append(job.error_code)
-            assert standing(job).advice
-            build.try_again(job, by="7")
-        # Never ended by a fault on the way.
-        assert (job.status, job.error_code) == ("succeeded", "")
-        version.refresh_from_db()
-        assert version.status == "ready"
-        for _ in range(5):
-            removing.delete(version, by="7")
-            settle()
-            version.refresh_from_db()
-            if version.status == "deleted":
-                break
-            assert version.status == "delete_failed"
-            assert version.removal_words
-            asked.append("removal")
+        asked = be_built(version) + be_deleted(version)
     return trainer, version, asked
 
 

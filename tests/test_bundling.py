@@ -22,8 +22,8 @@ from django_contentsafety.flows.bundling import export_bundle, import_bundle
 from django_contentsafety.flows.plans import reference
 from django_contentsafety.models import Category, CategoryVersion, LogEntry, Sample
 from django_contentsafety.providers import providers
+from tests.building import SiteTables
 from tests.engine.made_up import make_samples
-from tests.test_build import SiteTables
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 

@@ -9,14 +9,12 @@ from hashlib import sha256
 from typing import Any
 
 from django_contentsafety.engine.samples import Sample, write_jsonl
-from django_contentsafety.flows import build, removing
-from django_contentsafety.flows.standing import standing
 from django_contentsafety.http import close_sessions
 from django_contentsafety.models import Category, CategoryVersion
 from django_contentsafety.testing.azure import AzureService
 from django_contentsafety.testing.fault_server import FaultServer
-from django_contentsafety.testing.trainer import Fault
-from tests.building import HASTY, PATIENT, settle
+from tests.building import PATIENT
+from tests.lives import Nth, be_built, be_deleted
 
 from .blobs import CONTAINER, Blobs, connection_string
 from .plain import KEY, NEWER
@@ -39,19 +37,6 @@ INCIDENTS = "django_contentsafety.providers.azure_incidents.AzureIncidents"
 
 class Died(BaseException):
     """As a worker does that is killed: nothing of ours runs after it."""
-
-
-@dataclass
-class Nth:
-    """Fails the request number ``at`` of both servers; counts them all."""
-
-    at: int = -1
-    fault: Fault | None = None
-    steps: list[str] = field(default_factory=list)
-
-    def __call__(self, step: str) -> Fault | None:
-        self.steps.append(step)
-        return self.fault if len(self.steps) - 1 == self.at else None
 
 
 @dataclass
@@ -82,9 +67,19 @@ class World:
         }
 
 
+def categories(endpoint: str, version: str, **options: Any) -> dict[str, Any]:
+    """The settings of a provider that builds in this dialect."""
+    given = {"endpoint": endpoint, "key": KEY, "categories_api_version": version}
+    return {"BACKEND": CATEGORIES, "OPTIONS": {**given, **PATIENT, **options}}
+
+
 @contextmanager
 def world(
-    settings: Any, version: str, *, hasty: bool = False, **options: Any
+    settings: Any,
+    version: str,
+    *,
+    timeouts: dict[str, float] = PATIENT,
+    **options: Any,
 ) -> Iterator[World]:
     """Azure and its storage, and a site that knows them as ``remote``."""
     chance = options.get("chance")
@@ -93,24 +88,16 @@ def world(
     with FaultServer(azure) as server, FaultServer(blobs) as storage:
         settings.CONTENTSAFETY_PROVIDERS = {
             **settings.CONTENTSAFETY_PROVIDERS,
-            "remote": {
-                "BACKEND": CATEGORIES,
-                "OPTIONS": {
-                    "endpoint": server.url,
-                    "key": KEY,
-                    "categories_api_version": version,
-                    "blob_container": CONTAINER,
-                    "blob_connection_string": connection_string(storage.url),
-                    **(HASTY if hasty else PATIENT),
-                },
-            },
+            "remote": categories(
+                server.url,
+                version,
+                blob_container=CONTAINER,
+                blob_connection_string=connection_string(storage.url),
+                **timeouts,
+            ),
             "incidents": {
                 "BACKEND": INCIDENTS,
-                "OPTIONS": {
-                    "endpoint": server.url,
-                    "key": KEY,
-                    **(HASTY if hasty else PATIENT),
-                },
+                "OPTIONS": {"endpoint": server.url, "key": KEY, **timeouts},
             },
         }
         yield World(azure, blobs, server)
@@ -149,33 +136,11 @@ def live(
     ``life`` is an API version of custom categories, or "incidents".
     """
     provider, version = read_life(life)
-    asked: list[str] = []
-    hasty = bool(chance.fault and chance.fault.reply.then == "hang")
     # Nobody but ourselves keeps us from doing it twice.
     options = {"script": WORDS, "chance": chance, "refuses": False}
-    with world(settings, version, hasty=hasty, **options) as site:
+    with world(settings, version, timeouts=chance.timeouts, **options) as site:
         frozen = freeze(provider)
-        job = build.start(frozen, by="7")
-        for _ in range(5):
-            settle()
-            job.refresh_from_db()
-            if job.status != "needs_attention":
-                break
-            asked.append(job.error_code)
-            assert standing(job).advice
-            build.try_again(job, by="7")
-        # Never ended by a fault on the way.
-        assert (job.status, job.error_code) == ("succeeded", ""), job.error_message
-        frozen.refresh_from_db()
-        assert frozen.status == "ready"
+        asked = be_built(frozen)
         site.look()
-        for _ in range(5):
-            removing.delete(frozen, by="7")
-            settle()
-            frozen.refresh_from_db()
-            if frozen.status == "deleted":
-                break
-            assert frozen.status == "delete_failed"
-            assert frozen.removal_words
-            asked.append("removal")
+        asked += be_deleted(frozen)
     return site, frozen, asked

@@ -20,8 +20,9 @@ from django_contentsafety.testing.azure.wire import gateway, refused
 from django_contentsafety.testing.fault_server import Reply, answer, status
 from django_contentsafety.testing.trainer import Fault
 from tests.building import settle
+from tests.lives import Nth
 
-from .lives import WORDS, Died, Nth, World, freeze, live, read_life, world
+from .lives import WORDS, Died, World, freeze, live, read_life, world
 from .plain import NEWER, OLDER
 
 pytestmark = pytest.mark.django_db

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -38,30 +37,13 @@ from django_contentsafety.providers import providers
 from django_contentsafety.testing import fault_server
 from django_contentsafety.testing.fault_server import Request, answer, status
 from django_contentsafety.testing.service import Service
-from tests.building import SiteTables, events, freeze, pass_time, settle
+from tests.building import events, freeze, pass_time, settle
 from tests.conftest import database_params
 from tests.engine.made_up import make_samples
 from tests.keeping import WITHHELD, built, card_job, frozen, judge, serving
 from tests.test_category_command import refused, report, run
 
 pytestmark = pytest.mark.django_db(databases="__all__")
-
-
-@pytest.fixture
-def using() -> str:
-    return "default"
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service(judge)
-
-
-@pytest.fixture(autouse=True)
-def site(using: str, settings: Any, service: Service) -> Iterator[None]:
-    settings.DATABASE_ROUTERS = [SiteTables(using)]
-    with serving(settings, service):
-        yield
 
 
 def lines(data: Any) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -29,29 +28,12 @@ from django_contentsafety.providers import RemoteVersion, providers
 from django_contentsafety.testing.fault_server import answer, status
 from django_contentsafety.testing.service import Service
 from django_contentsafety.testing.trainer import Fault
-from tests.building import SiteTables, events, settle
+from tests.building import events, settle
 from tests.conftest import database_params
-from tests.keeping import built, judge, serving
+from tests.keeping import built
 from tests.test_category_command import refused, report, run
 
 pytestmark = pytest.mark.django_db(databases="__all__")
-
-
-@pytest.fixture
-def using() -> str:
-    return "default"
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service(judge)
-
-
-@pytest.fixture(autouse=True)
-def site(using: str, settings: Any, service: Service) -> Iterator[None]:
-    settings.DATABASE_ROUTERS = [SiteTables(using)]
-    with serving(settings, service):
-        yield
 
 
 def whys() -> dict[adopting.Key, str]:
