@@ -1,4 +1,5 @@
-"""The story of the custom categories how-to, told by a site, in both dialects.
+"""The story of the custom categories how-to, in both dialects, by the commands and in
+the admin.
 
 Define a category, upload samples to a real blob storage, register and build a version,
 poll, analyze, look, list, delete; with a worker that is killed in the middle of the
@@ -7,11 +8,6 @@ build, and a service that is restarted.
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,93 +15,25 @@ from typing import Any
 import pytest
 
 from django_contentsafety.engine.samples import Sample, write_jsonl
-from django_contentsafety.flows.moderate import drain
-from django_contentsafety.http import close_sessions
-from django_contentsafety.models import (
-    BuildJob,
-    CategoryVersion,
-    PolicyRule,
-)
-from django_contentsafety.testing.azure import AzureService
-from django_contentsafety.testing.fault_server import FaultServer
-from django_contentsafety.testing.trainer import Fault
-from tests.building import PATIENT, pass_time, settle
-from tests.policies import make_due, make_policy, state_of
-from tests.test_category_command import report, run
-from tests.testapp.models import Comment
+from django_contentsafety.flows import upkeep
+from django_contentsafety.models import BuildJob, CategoryVersion, PolicyRule
+from tests.building import pass_time, settle
 
 from .azurite import Azurite
-from .plain import KEY
+from .restarts import Site
+from .tellers import Admin, Shell, Teller
 
 pytestmark = [pytest.mark.azurite, pytest.mark.django_db(transaction=True)]
 
-BACKEND = "django_contentsafety.providers.azure_content_safety.AzureContentSafety"
 #: Enough that some can be withheld and the service still has its fifty.
-SAMPLES = [
-    Sample(text=f"Send coins to wallet {n}, today.", is_positive=True)
-    for n in range(80)
-] + [
-    Sample(text=f"See you at table {n}, on Monday.", is_positive=False)
-    for n in range(80)
-]
-#: Hours of polls, in as many words.
-SCRIPT = ["running"] * 5 + ["Rebalancing", "running", "succeeded"]
-LOOKS = ("look", "operation")
-
-
-class Site:
-    """A site beside the scripted Azure and a real blob storage."""
-
-    def __init__(self, settings: Any, azurite: Azurite, dialect: str) -> None:
-        self._settings, self._azurite, self._dialect = settings, azurite, dialect
-        self._server: FaultServer | None = None
-        # Each dialect's own, because Azurite is everybody's.
-        self.container = f"story-{dialect[5:7]}"
-        azurite.container(self.container)
-        #: The worker that dies of its next look at the build.
-        self.doomed: list[int] = []
-        self.start(None)
-
-    def start(self, state: Any) -> None:
-        """The service, with what it knew: at another address, as after a move."""
-        self.stop()
-        self.azure = AzureService(
-            state=state,
-            key=KEY,
-            words={"coins": {"scam": 1}},
-            script=SCRIPT,
-            read_blob=self._azurite.read,
-            chance=self._kill,
-            refuses=False,
-        )
-        self._server = FaultServer(self.azure).__enter__()
-        self._settings.CONTENTSAFETY_PROVIDERS = self.providers
-
-    def stop(self) -> None:
-        close_sessions()
-        if self._server is not None:
-            self._server.close()
-
-    @property
-    def providers(self) -> dict[str, Any]:
-        assert self._server is not None
-        options = {
-            "endpoint": self._server.url,
-            "key": KEY,
-            "categories_api_version": self._dialect,
-            "blob_container": self.container,
-            "blob_connection_string": self._azurite.connection_string,
-            **PATIENT,
-        }
-        return {
-            **self._settings.CONTENTSAFETY_PROVIDERS,
-            "azure": {"BACKEND": BACKEND, "OPTIONS": options},
-        }
-
-    def _kill(self, step: str) -> Fault | None:
-        if step in LOOKS and self.doomed:
-            os.kill(self.doomed.pop(), signal.SIGKILL)
-        return None
+SAMPLES = write_jsonl(
+    Sample(text=f"{words} {number}, today.", is_positive=is_positive)
+    for words, is_positive in (
+        ("Send coins to wallet", True),
+        ("See you at table", False),
+    )
+    for number in range(80)
+)
 
 
 @pytest.fixture
@@ -115,106 +43,91 @@ def site(settings: Any, azurite: Azurite, dialect: str) -> Iterator[Site]:
     site.stop()
 
 
-def kill_a_worker(site: Site, environment: dict[str, str]) -> None:
-    """One looks at the build, and is killed before it hears the answer."""
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "django", "contentsafety_sweep", "--once"],
-        env={
-            **environment,
-            "DJANGO_SETTINGS_MODULE": "tests.azure.site",
-            "TEST_PROVIDERS": json.dumps(site.providers),
-        },
-    )
-    site.doomed.append(worker.pid)
-    try:
-        assert worker.wait(180) == -signal.SIGKILL
-    finally:
-        worker.kill()
+@pytest.fixture(params=[Shell, Admin])
+def teller(
+    request: pytest.FixtureRequest, transactional_db: None, tmp_path: Path
+) -> Any:
+    # What other policies ask is no part of the story.
+    PolicyRule.objects.all().delete()
+    return request.param(tmp_path)
+
+
+def begun(version: CategoryVersion) -> BuildJob:
+    """Its build, once housekeeping has come by until the service builds."""
+    job = BuildJob.objects.get(version=version)
+    for _ in range(9):
+        if job.status == "building":
+            break
+        pass_time()
+        upkeep.advance_builds()
+        job.refresh_from_db()
+    assert job.status == "building", job.error_message
+    return job
 
 
 def test_the_story_of_a_category(
-    site: Site,
-    azurite: Azurite,
-    tmp_path: Path,
-    process_environment: dict[str, str],
+    site: Site, azurite: Azurite, teller: Teller, process_environment: dict[str, str]
 ) -> None:
-    file = tmp_path / "samples.jsonl"
-    file.write_bytes(write_jsonl(SAMPLES))
-    run("create", "scam", "--definition", "Scams.", "--provider", "azure")
-    run("import", file, "--into", "scam")
-    run("freeze", "scam")
-    run("build", "scam")
-    job = BuildJob.objects.get()
-    while job.status not in ("building", "needs_attention"):
-        pass_time()
-        run("build", "scam")
-        job.refresh_from_db()
-    assert job.status == "building", job.error_message
+    teller.define()
+    assert teller.upload(SAMPLES) == 160
+    teller.freeze()
+    first = CategoryVersion.objects.get()
+    teller.build()
+    job = begun(first)
 
     # A worker dies, the service is restarted, and the build knows nothing of either.
     pass_time()
-    kill_a_worker(site, process_environment)
-    held = site.azure.state.versions["scam"][1].polls
-    site.start(site.azure.state)
+    site.kill_a_worker(process_environment)
+    job.refresh_from_db()
+    assert (job.status, bool(job.lease_token)) == ("building", True)
+    there = site.state.versions["scam"][1]
+    looked = there.polls
+    site.restart()
     settle()
     job.refresh_from_db()
     assert (job.status, job.error_message) == ("succeeded", "")
-    state = site.azure.state
-    assert 0 < held < state.versions["scam"][1].polls
-    assert (state.registrations, state.builds) == ({"scam": 1}, {"scam/1": 1})
+    assert 0 < looked < there.polls
+    assert (site.state.registrations, site.state.builds) == (
+        {"scam": 1},
+        {"scam/1": 1},
+    )
 
     # What was frozen was uploaded, and what was uploaded is what was built from.
-    version = CategoryVersion.objects.get()
-    there = state.versions["scam"][1]
     assert there.blob_url.startswith(f"{azurite.url}/{site.container}/scam-v1-")
-    frozen = bytes(version.samples_jsonl)
+    frozen = bytes(first.samples_jsonl)
     assert azurite.read(there.blob_url) == there.samples == frozen
     # Of what was withheld it knows nothing, and its card is made from that.
-    assert frozen.count(b"\n") < len(SAMPLES)
-    assert report("card", "scam", "--version", "1")
+    assert frozen.count(b"\n") < 160
+    assert teller.is_measured(first)
 
     # Analyze.
-    run("activate", "scam", "--override", "To tell the story.")
-    PolicyRule.objects.create(
-        policy=make_policy(),
-        provider="azure",
-        category="scam",
-        scale="detected",
-        review_at=None,
-        block_at=1,
-    )
-    bad = Comment.objects.create(body="Coins for you.")
-    fine = Comment.objects.create(body="Flowers for you.")
-    for _ in range(10):
-        # Of the quota something is there again each time.
-        pass_time()
-        make_due("default")
-        drain("default")
-    assert (state_of(bad).decision, state_of(fine).decision) == ("block", "allow")
+    teller.activate(first)
+    teller.ask_by_policy()
+    assert teller.decide("Coins for you.") == "block"
+    assert teller.decide("Flowers for you.") == "allow"
 
     # Get and list: it is there, and it is ours.
-    (found,) = report("adopt", "--provider", "azure")["found"]
-    assert (found["name"], found["provider_version"]) == ("scam", "1")
-    (compared,) = report("compare", "--provider", "azure")["providers"]
-    assert (compared["looked_for"], compared["gone"]) == (1, [])
+    assert teller.listed() == [1]
 
     # Delete: once another one answers.
-    more = tmp_path / "more.jsonl"
-    more.write_bytes(write_jsonl([Sample(text="More coins.", is_positive=True)]))
-    run("import", more, "--into", "scam")
-    run("freeze", "scam")
-    run("build", "scam")
+    assert teller.upload(b'{"text": "More coins."}\n') == 1
+    teller.freeze()
+    teller.build()
     settle()
-    run("activate", "scam", "--version", "2", "--override", "To tell the story.")
-    run("delete", "scam", "--version", "1")
+    second = CategoryVersion.objects.get(number=2)
+    teller.activate(second)
+    teller.delete(first)
     settle()
-    version.refresh_from_db()
-    assert version.status == "deleted"
-    assert sorted(state.versions["scam"]) == [2]
-    assert (state.builds, state.removals) == (
+    first.refresh_from_db()
+    assert first.status == "deleted"
+    assert teller.listed() == [2]
+    assert sorted(site.state.versions["scam"]) == [2]
+    # Each thing was done once, and the first one's samples went with it.
+    assert (site.state.registrations, site.state.builds, site.state.removals) == (
+        {"scam": 2},
         {"scam/1": 1, "scam/2": 1},
         {"scam/1": 1},
     )
     with pytest.raises(FileNotFoundError):
         azurite.read(there.blob_url)
-    assert azurite.read(state.versions["scam"][2].blob_url)
+    assert azurite.read(site.state.versions["scam"][2].blob_url)
