@@ -49,10 +49,7 @@ def remove(call: Call) -> Reply:
 
 def add(call: Call) -> Reply:
     """Items; one whose text is there already keeps its id."""
-    blocklist = _find(call)
-    sent = only(call.data, "blocklistItems").get("blocklistItems")
-    if not isinstance(sent, list) or not 1 <= len(sent) <= limits.MAX_BATCH:
-        raise invalid(f"blocklistItems must be a list of 1 to {limits.MAX_BATCH}.")
+    blocklist, sent = _find(call), call.batch("blocklistItems")
     known = {item.text: item for item in blocklist.items.values()}
     since = call.service.clock() + call.service.propagation
     added = []
@@ -77,10 +74,7 @@ def add(call: Call) -> Reply:
 
 def take(call: Call) -> Reply:
     """Items away, by their ids."""
-    blocklist = _find(call)
-    ids = only(call.data, "blocklistItemIds").get("blocklistItemIds")
-    if not isinstance(ids, list) or not 1 <= len(ids) <= limits.MAX_BATCH:
-        raise invalid(f"blocklistItemIds must be a list of 1 to {limits.MAX_BATCH}.")
+    blocklist, ids = _find(call), call.batch("blocklistItemIds")
     if unknown := [id for id in ids if id not in blocklist.items]:
         raise refused(404, "ResourceNotFound", f"{len(unknown)} items are unknown.")
     for id in ids:

@@ -9,7 +9,8 @@ from re import Pattern, compile as compile_pattern
 from typing import TYPE_CHECKING, Any
 
 from ..fault_server import Reply, Request
-from .wire import Refused, invalid, refused
+from . import limits
+from .wire import Refused, invalid, only, refused
 
 if TYPE_CHECKING:
     from .service import AzureService
@@ -52,6 +53,13 @@ class Call:
         except ValueError:
             pass
         raise invalid("Deserialize failed: the body must be JSON.")
+
+    def batch(self, name: str) -> list[Any]:
+        """All that the body has: as many things as one request may carry."""
+        sent = only(self.data, name).get(name)
+        if not isinstance(sent, list) or not 1 <= len(sent) <= limits.MAX_BATCH:
+            raise invalid(f"{name} must be a list of 1 to {limits.MAX_BATCH}.")
+        return sent
 
     def number(self) -> int | None:
         """The query's ``version``; None = it has none."""

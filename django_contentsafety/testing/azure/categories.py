@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..fault_server import Reply
-from . import limits, samples, scoring
+from . import limits, operations, samples, scoring
 from .assumed import COPY_SUFFIX, OPERATION_PATH
 from .call import Call, route
 from .dialects import CUSTOM, NEWER, NEWER_DIALECT, OLDER, dialect_of, error_of
@@ -59,10 +59,7 @@ def build(call: Call) -> Reply:
     if number is None:
         raise invalid("version is required.")
     version = find(call, call.parts["name"], number)
-    sent = call.request.headers.get("operation-id", "")
-    operation = sent if sent and call.version in NEWER else str(uuid4())
-    if len(operation) > limits.MAX_NAME or not limits.NAME.fullmatch(operation):
-        raise invalid("Operation-Id must have letters, digits and inner hyphens only.")
+    operation = str(uuid4()) if call.version == OLDER else operations.named(call)
     if call.service.refuses:
         _may_build(call, version, operation)
     call.state.builds[version.key] += 1
@@ -74,7 +71,7 @@ def build(call: Call) -> Reply:
     version.build_triggered, version.error = now(), ("", "")
     if call.version == OLDER:
         return empty(202)
-    return _accepted(call, operation)
+    return operations.accepted(call, OPERATION_PATH, operation)
 
 
 def look(call: Call) -> Reply:
@@ -157,7 +154,7 @@ def remove(call: Call) -> Reply:
     call.state.operations[id] = Operation(
         id=id, kind="remove", name=name, number=number
     )
-    return _accepted(call, id)
+    return operations.accepted(call, OPERATION_PATH, id)
 
 
 def find(call: Call, name: str, number: int | None) -> Version:
@@ -238,23 +235,12 @@ def _pinned(call: Call, url: str) -> bytes:
 
 
 def _may_build(call: Call, version: Version, operation: str) -> None:
-    if operation in call.state.operations:
-        raise call.assumed("operation exists", "There is such an operation already.")
+    operations.must_be_new(call, operation)
     if version.status == "succeeded":
         raise call.assumed("built already", f"{version.key} is built already.")
     for other in call.state.versions[version.name].values():
         if other.status not in AT_REST:
             raise call.assumed("building already", f"{other.key} is not at rest.")
-
-
-def _accepted(call: Call, id: str) -> Reply:
-    location = f"{call.origin}/contentsafety{OPERATION_PATH}{id}"
-    return json_reply(
-        {"id": id, "status": "NotStarted"},
-        202,
-        operation_id=id,
-        operation_location=f"{location}?api-version={call.version}",
-    )
 
 
 ONE = "/text/categories/{name}"

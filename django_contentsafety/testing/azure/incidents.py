@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..fault_server import Reply
-from . import limits, scoring
+from . import limits, operations, scoring
 from .call import Call, route
 from .dialects import NEWER, NEWER_DIALECT
 from .paging import page
@@ -55,10 +55,7 @@ def remove(call: Call) -> Reply:
 
 def add(call: Call) -> Reply:
     """Samples, which get ids."""
-    incident = _find(call)
-    sent = only(call.data, "incidentSamples").get("incidentSamples")
-    if not isinstance(sent, list) or not 1 <= len(sent) <= limits.MAX_BATCH:
-        raise invalid(f"incidentSamples must be a list of 1 to {limits.MAX_BATCH}.")
+    incident, sent = _find(call), call.batch("incidentSamples")
     texts = [
         text_of(only(one, "text"), "text", limits.MAX_INCIDENT_SAMPLE) for one in sent
     ]
@@ -73,10 +70,7 @@ def add(call: Call) -> Reply:
 def take(call: Call) -> Reply:
     """Samples away, by their ids."""
     incident = _find(call)
-    ids = only(call.data, "incidentSampleIds").get("incidentSampleIds")
-    if not isinstance(ids, list) or not 1 <= len(ids) <= limits.MAX_BATCH:
-        raise invalid(f"incidentSampleIds must be a list of 1 to {limits.MAX_BATCH}.")
-    for id in ids:
+    for id in call.batch("incidentSampleIds"):
         incident.samples.pop(str(id), None)
     incident.updated = now()
     return empty(204)
@@ -98,24 +92,14 @@ def sample(call: Call) -> Reply:
 
 def deploy(call: Call) -> Reply:
     """Let the samples as they are now be what is detected."""
-    incident = _find(call)
-    sent = call.request.headers.get("operation-id", "")
-    id = sent or str(uuid4())
-    if len(id) > limits.MAX_NAME or not limits.NAME.fullmatch(id):
-        raise invalid("Operation-Id must have letters, digits and inner hyphens only.")
-    if call.service.refuses and id in call.state.operations:
-        raise call.assumed("operation exists", "There is such an operation already.")
+    incident, id = _find(call), operations.named(call)
+    if call.service.refuses:
+        operations.must_be_new(call, id)
     call.state.deployments[incident.name] += 1
     call.state.operations[id] = Operation(id=id, kind="deploy", name=incident.name)
     incident.status, incident.polls = "running", 0
     incident.deployed = list(incident.samples.values())
-    location = f"{call.origin}/contentsafety{OPERATIONS}{id}?api-version={call.version}"
-    return json_reply(
-        {"id": id, "status": "NotStarted"},
-        202,
-        operation_id=id,
-        operation_location=location,
-    )
+    return operations.accepted(call, OPERATIONS, id)
 
 
 def operation(call: Call) -> Reply:
