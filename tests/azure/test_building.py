@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
-from django_contentsafety.exceptions import DeadlineExceeded, Gone, NotFound, SlotsFull
+from django_contentsafety.exceptions import (
+    DeadlineExceeded,
+    Gone,
+    NotFound,
+    ProtocolError,
+    SlotsFull,
+)
 from django_contentsafety.flows import build, pacing, removing
 from django_contentsafety.models import BuildJob, CategoryVersion
 from django_contentsafety.providers import providers
@@ -19,7 +26,7 @@ from django_contentsafety.testing.fault_server import answer, reset, status
 from django_contentsafety.testing.trainer import Fault
 from tests.building import settle
 
-from .blobs import build_request, removal_request
+from .blobs import SAMPLES as SAMPLE, build_request, removal_request
 from .lives import SAMPLES, World, freeze, world
 from .plain import NEWER, OLDER
 
@@ -362,6 +369,18 @@ def test_a_gateways_404_is_not_taken_for_missing(site: World, provider: Any) -> 
     with pytest.raises(Gone):
         provider.register(build_request())
     assert not site.azure.state.registrations
+
+
+def test_what_is_missing_is_believed_where_the_list_is_one(
+    site: World, provider: Any
+) -> None:
+    provider.register(build_request())
+    site.azure.fail("look", Fault(gateway(404, "Resource not found")))
+    site.azure.fail("list", Fault(answer({"hello": "world"})))
+    with pytest.raises(ProtocolError, match="no list of values"):
+        provider.removal(removal_request(sha256(SAMPLE).hexdigest()))
+    # Taken for gone, it would have lost its samples.
+    assert site.blobs.held
 
 
 def test_the_services_own_words_for_a_deletion_that_failed(settings: Any) -> None:

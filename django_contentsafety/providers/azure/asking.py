@@ -48,7 +48,9 @@ class Asking:
                 raise
         # Assumed: what is missing may be answered as a path that nobody serves is.
         # Where the list is served, it was that.
-        self.ask("GET", self._listing)
+        listed = self.ask("GET", self._listing)
+        if not isinstance(listed.data.get("value"), list):
+            raise listed.unreadable("has no list of values")
         return None
 
     def list(self, path: str = "", **params: str) -> Iterator[dict[str, Any]]:
