@@ -44,6 +44,7 @@ _LEET = {
     "!": "i",
 }
 # The classes are disjoint and nothing follows, so the pattern never backtracks.
+_LEET_SIGN = re.compile(r"[\d@$!]")
 _LEET_RUN = re.compile(r"(?:[^\W_]+|[@$!]+)+")
 
 # Three or more single letters, each parted from the next by one and the same kind
@@ -124,7 +125,8 @@ def normalize(text: str) -> Normalized:
         folded = _unmix(folded)
     if _SPACED.search(folded):
         folded, offsets, ends = _join_spaced(folded, offsets, ends)
-    folded = _LEET_RUN.sub(_unleet, folded)
+    if _LEET_SIGN.search(folded):
+        folded = _LEET_RUN.sub(_unleet, folded)
     return _squeeze(folded, offsets, ends)
 
 
