@@ -218,8 +218,8 @@ def spread_out(
 
     ends = sizes.cumsum()
     total = int(ends[-1]) if len(ends) else 0
-    places: NDArray[np.int64] = np.arange(total)
-    return places + (starts - ends + sizes).repeat(sizes)
+    shifts: NDArray[np.int64] = (starts - ends + sizes).repeat(sizes)
+    return np.arange(total) + shifts
 
 
 def _encode(text: str) -> bytes:
