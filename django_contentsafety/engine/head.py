@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
+from math import exp, log
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .features import Features
 
-__all__ = ["Head", "TextScore", "TokenWeight", "sigmoid"]
+__all__ = ["Head", "TextScore", "TokenWeight", "logit", "sigmoid"]
 
 # e^-40 is far below what a float32 sum can tell from 0, and never overflows.
 _LIMIT = 40.0
@@ -100,6 +100,11 @@ class Head:
     def calibrate(self, logit: float) -> float:
         """Return the score of a logit."""
         return sigmoid(self.slope * logit + self.offset)
+
+
+def logit(score: float) -> float:
+    """Return the logit of a probability between 0 and 1."""
+    return log(score / (1 - score))
 
 
 def sigmoid(logit: float) -> float:
