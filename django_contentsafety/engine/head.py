@@ -67,8 +67,9 @@ class Head:
         """Return a score for each text, 0..1 and never NaN, for any str.
 
         A score is the probability of the category where positives and negatives are
-        equally frequent. Only the first `features.MAX_CHARS` code points of a text
-        count; `analyze` tells whether there were more.
+        equally frequent, or less, where too many ordinary texts would reach 0.5. Only
+        the first `features.MAX_CHARS` code points of a text count; `analyze` tells
+        whether there were more.
         """
         return [result.score for result in self.analyze(texts)]
 
