@@ -43,9 +43,9 @@ _LEET = {
     "$": "s",
     "!": "i",
 }
-# The classes are disjoint and nothing follows, so the pattern never backtracks.
-_LEET_SIGN = re.compile(r"[\d@$!]")
-_LEET_RUN = re.compile(r"(?:[^\W_]+|[@$!]+)+")
+# A run of letters, digits and signs with one in it that may stand for a letter. It is
+# tried where a run begins and nowhere else, so the time is linear.
+_LEET_RUN = re.compile(r"(?<![^\W_])(?<![@$!])[^\W\d_]*[\d@$!](?:[^\W_]+|[@$!]+)*")
 
 # Three or more single letters, each parted from the next by one and the same kind
 # of sign; two would join "a b" and initials.
@@ -125,8 +125,7 @@ def normalize(text: str) -> Normalized:
         folded = _unmix(folded)
     if _SPACED.search(folded):
         folded, offsets, ends = _join_spaced(folded, offsets, ends)
-    if _LEET_SIGN.search(folded):
-        folded = _LEET_RUN.sub(_unleet, folded)
+    folded = _LEET_RUN.sub(_unleet, folded)
     return _squeeze(folded, offsets, ends)
 
 
