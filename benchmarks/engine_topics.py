@@ -38,7 +38,7 @@ WAYS = ("both", "positives", "tfidf")
 
 
 def main() -> None:
-    parser = reports.arguments(__doc__ or "", draws=5, samples=50, seed=SEED)
+    parser = reports.arguments(__doc__ or "", draws=3, samples=50, seed=SEED)
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--tier", default="fast")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
