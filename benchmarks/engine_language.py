@@ -14,8 +14,8 @@ from typing import Any
 
 from django_contentsafety.engine.language import is_supported
 from django_contentsafety.engine.unrelated import unrelated_texts
+from tools.train_harm import sources
 from tools.train_harm.rows import place
-from tools.train_harm.sources import load
 
 from . import reports
 from .engine_attacks import ATTACKS, HELD_OUT, attacked
@@ -31,11 +31,10 @@ def main() -> None:
     parser = reports.arguments(__doc__ or "", each=2_500)
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args()
-    english: dict[str, list[str]] = {source: [] for source in SOURCES}
-    for row in sorted(load(options.data), key=lambda row: place(row.text, 9)):
-        mine = english.get(row.source)
-        if mine is not None and len(mine) < options.each:
-            mine.append(row.text)
+    english = {}
+    for source in SOURCES:
+        texts = {row.text for row in getattr(sources, source)(options.data)}
+        english[source] = sorted(texts, key=lambda text: place(text, 9))[: options.each]
     del options.data
     found = {"english": {name: count(of) for name, of in english.items()}}
     found["english"]["all"] = count([text for of in english.values() for text in of])
