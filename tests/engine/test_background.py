@@ -73,12 +73,14 @@ def test_what_is_stored_comes_back_as_the_features_of_the_texts(
     assert stored.sources.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_the_one_that_ships_has_as_many_texts_of_each_source() -> None:
+def test_the_one_that_ships_has_many_texts_of_each_source() -> None:
     found = load_background()
     assert len(found.sources) == len(found.features) >= 1_000
     counts = np.bincount(found.sources, minlength=len(SOURCES))
     assert len(counts) == len(SOURCES)
-    assert counts.min() == counts.max()
+    # None outweighs the others.
+    assert counts.min() > 0
+    assert counts.max() < 0.5 * len(found.sources)
 
 
 def test_its_rows_are_such_as_features_make() -> None:
