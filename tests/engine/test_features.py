@@ -155,7 +155,7 @@ def test_a_row_holds_nothing_of_its_neighbors():
 
 
 def test_words_are_paired_across_signs_and_within_a_run():
-    for text in ("left - right", "left-right", "left! right"):
+    for text in ("left - right", "left-right", "left! right", "left_right"):
         assert vector(features(text))[crc32(b"left right") % BUCKETS] > 0
 
 
