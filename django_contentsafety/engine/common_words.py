@@ -38,7 +38,7 @@ def load_common_words() -> CommonWords:
     parted = (line.partition(":") for line in data.splitlines())
     words = {name: frozenset(listed.split()) for name, _, listed in parted}
     english = words.pop("English")
-    ambiguous = words.pop("ambiguous") - english
+    ambiguous = words.pop("ambiguous")
     other = frozenset().union(*words.values())
     shared = english & other
     other |= {bare(word) for word in other}

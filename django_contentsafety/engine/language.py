@@ -84,7 +84,8 @@ def _of_word(word: str) -> float:
     common = load_common_words()
     if word in common.english:
         return _SHARED if word in common.shared else _ENGLISH
-    if word in common.ambiguous:
+    # A letter alone is an initial more often than another language's "and".
+    if word in common.ambiguous or (len(word) == 1 and word.isascii()):
         return 0.0
     if word in common.other:
         return _OTHER

@@ -63,7 +63,9 @@ asdfgh
 Idiotic comment.
 Müller
 José García
-Zoë Kravitz""".splitlines()
+Zoë Kravitz
+Purple elephants devour frozen Blorf Xyzzap Qwerg
+B. J. K. Q. V. X. Y. Z. F. P. W. D.""".splitlines()
 
 
 def rows() -> list[dict[str, str]]:
