@@ -14,6 +14,7 @@ from .features import DIMENSIONS, MAX_CHARS
 from .folds import assign_folds, group_texts
 from .head import Head, TextScore, TokenWeight
 from .held_out import FOLDS, MIN_SAMPLES, THRESHOLD, HeldOut, background_folds
+from .ordinary import ordinary_rows
 from .samples import Sample
 from .scoring import Reading, read
 from .unrelated import measure_unrelated
@@ -165,8 +166,9 @@ class _Data:
             self.readings.append(read(texts[start : start + _AT_ONCE]))
             report("features", 0.3 * min(start + _AT_ONCE, len(texts)) / len(texts))
         blocks = [(one.features, _whole(one.parts)) for one in self.readings]
-        background = load_background().features
-        blocks.append((background, list(range(len(background)))))
+        dense = np.concatenate([f.dense[wanted] for f, wanted in blocks])
+        self.ordinary = ordinary_rows(dense, np.array(labels))
+        blocks.append((load_background().features, self.ordinary.tolist()))
         rows = []
         for features, wanted in blocks:
             sparse = csr_matrix(

@@ -16,6 +16,7 @@ from django_contentsafety.engine.evaluation import evaluate
 from django_contentsafety.engine.features import MAX_CHARS
 from django_contentsafety.engine.folds import assign_folds, group_texts
 from django_contentsafety.engine.head import sigmoid
+from django_contentsafety.engine.held_out import ORDINARY
 from django_contentsafety.engine.samples import Sample
 from django_contentsafety.engine.unrelated import unrelated_texts
 
@@ -143,7 +144,8 @@ def test_few_ordinary_texts_are_flagged_even_where_the_samples_are_such():
     ).head
     logits = head.logits(load_background().features)
     flagged = sum(head.calibrate(logit) >= head.threshold for logit in logits)
-    assert flagged < 0.03 * len(logits)
+    # Held to it are models that have not seen a row; this one has.
+    assert flagged < 2 * ORDINARY * len(logits)
 
 
 def repeated(sample, times):
