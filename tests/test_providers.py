@@ -422,7 +422,7 @@ def test_the_local_provider_knows_no_harassment():
 
 
 def test_damaged_built_in_categories_are_no_answer(monkeypatch):
-    def refuse():
+    def refuse(tier):
         raise ArtifactError("The built-in categories can't be read.")
 
     monkeypatch.setattr("django_contentsafety.engine.harm.heads", refuse)

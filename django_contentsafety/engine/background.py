@@ -15,18 +15,28 @@ from typing import TYPE_CHECKING
 from .errors import require
 from .features import Features
 from .rarity import load_rarity
+from .tiers import FAST, MINILM
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["COUNT_STEPS", "DENSE_STEPS", "SOURCES", "Background", "load_background"]
+__all__ = [
+    "COUNT_STEPS",
+    "DENSE_STEPS",
+    "MINILM_STEPS",
+    "SOURCES",
+    "Background",
+    "load_background",
+]
 
 #: The sets that the texts are from, in the order of their numbers.
 SOURCES = ("civil", "clinc", "banking", "edos", "davidson")
 #: The file holds whole numbers: so many to a unit.
 COUNT_STEPS = 16
 DENSE_STEPS = 127
+#: The same of the vectors of the minilm tier, none of whose numbers is above 0.5.
+MINILM_STEPS = 254
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,9 +47,9 @@ class Background:
     sources: NDArray[np.uint8]
 
 
-@lru_cache(maxsize=1)
-def load_background() -> Background:
-    """Return the background; training alone needs it."""
+@lru_cache(maxsize=2)
+def load_background(tier: str = FAST.name) -> Background:
+    """Return the background as heads of the tier see it; training alone needs it."""
     require("numpy", "numpy")
     import numpy as np
 
@@ -52,6 +62,10 @@ def load_background() -> Background:
         counts = stored["counts"].astype(np.float64) / COUNT_STEPS
         dense = stored["dense"].astype(np.float32) / DENSE_STEPS
         sources = stored["sources"]
+    if tier == MINILM.name:
+        file = files(__package__).joinpath("weights", "background-minilm.npy")
+        steps = np.load(BytesIO(file.read_bytes()), allow_pickle=False)
+        dense = steps.astype(np.float32) / MINILM_STEPS
     starts = np.concatenate(([0], np.cumsum(sizes)))
     place = np.arange(len(indices)) - np.repeat(starts[:-1], sizes)
     indices[place >= np.repeat(words, sizes)] += 1 << 16

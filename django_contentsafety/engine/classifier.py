@@ -16,6 +16,7 @@ from .folds import assign_folds, group_texts
 from .head import Head, TextScore, TokenWeight
 from .samples import Sample
 from .scoring import blend, logits, read
+from .tiers import FAST, tier_named
 from .unrelated import measure_unrelated
 
 if TYPE_CHECKING:
@@ -68,7 +69,11 @@ class TrainedCategory:
 
 
 def train(
-    samples: Sequence[Sample], *, seed: int = 0, progress: Progress | None = None
+    samples: Sequence[Sample],
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+    tier: str = FAST.name,
 ) -> TrainedCategory:
     """Train a head; the same samples in the same order and seed give the same bytes.
 
@@ -86,7 +91,7 @@ def train(
     report("features", 0.0)
     groups = group_texts(texts)
     _check(texts, labels, groups)
-    data = _Data(texts, labels, report)
+    data = _Data(texts, labels, report, tier_named(tier).name)
     folds = np.array(assign_folds(labels, groups, folds=_FOLDS, seed=seed))
 
     models = []
@@ -165,16 +170,19 @@ class _Data:
     are in `readings`, since a score is theirs as well.
     """
 
-    def __init__(self, texts: list[str], labels: list[bool], report: Progress) -> None:
+    def __init__(
+        self, texts: list[str], labels: list[bool], report: Progress, tier: str
+    ) -> None:
         import numpy as np
         from scipy.sparse import csr_matrix, hstack, vstack
 
+        self.tier = tier
         self.readings = []
         for start in range(0, len(texts), _AT_ONCE):
-            self.readings.append(read(texts[start : start + _AT_ONCE]))
+            self.readings.append(read(texts[start : start + _AT_ONCE], tier))
             report("features", 0.3 * min(start + _AT_ONCE, len(texts)) / len(texts))
         blocks = [(one.features, _whole(one.parts)) for one in self.readings]
-        background = load_background().features
+        background = load_background(tier).features
         blocks.append((background, list(range(len(background)))))
         rows = []
         for features, wanted in blocks:
@@ -231,7 +239,7 @@ class _HeldOut:
                 self._logits[number] = self._rows[-1][0]
                 row += len(mine)
                 number += 1
-        ordinary = logits(models, load_background().features)
+        ordinary = logits(models, load_background(data.tier).features)
         own = _background_folds(len(ordinary))
         self._logits[number:] = ordinary[np.arange(len(ordinary)), own]
         self._all_folds = np.concatenate((folds, own))
@@ -292,6 +300,7 @@ def _fit(data: _Data, folds: NDArray[np.int64], fold: int | None, seed: int) -> 
         slope=1.0,
         offset=0.0,
         threshold=THRESHOLD,
+        tier=data.tier,
     )
 
 

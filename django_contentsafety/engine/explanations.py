@@ -13,6 +13,7 @@ from .features import BUCKETS, Word, read_word
 from .head import Head, TextScore, TokenWeight
 from .rarity import load_rarity
 from .repeats import fold
+from .tiers import MINILM
 
 __all__ = ["explain"]
 
@@ -36,7 +37,13 @@ def explain(
     words = [read_word(match[0]) for match in chunks]
     counts = Counter(match[0] for match in chunks)
     weights = _sparse(head, [match[0] for match in chunks], words, counts)
-    for number, share in enumerate(_dense(head, words)):
+    if head.tier == MINILM.name:
+        from .encoder import shares
+
+        dense = shares([match[0] for match in chunks], head.dense)
+    else:
+        dense = _dense(head, words)
+    for number, share in enumerate(dense):
         weights[number] += share
     tokens = []
     for match, weight in zip(chunks, weights, strict=True):

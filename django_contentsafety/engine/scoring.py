@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from .errors import require
+from .errors import EngineError, require
 from .features import MAX_CHARS, Features, featurize
 from .head import Head, TextScore
 from .normalize import Normalized
 from .repeats import fold
+from .tiers import FAST, MINILM
 from .windows import windows
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ class Reading:
     parts: tuple[tuple[tuple[int, int], ...], ...]
 
 
-def read(texts: Sequence[str]) -> Reading:
-    """Return the features of the texts and their windows."""
+def read(texts: Sequence[str], tier: str = FAST.name) -> Reading:
+    """Return the features of the texts and their windows, as heads of the tier do."""
     rows: list[str] = []
     parts = []
     for text in texts:
@@ -49,14 +50,24 @@ def read(texts: Sequence[str]) -> Reading:
             rows += [normalized.text[start:end] for start, end in ranges]
             mine += [_place(normalized, *part) for part in ranges]
         parts.append(tuple(mine))
-    return Reading(features=featurize(rows), parts=tuple(parts))
+    features = featurize(rows)
+    if tier == MINILM.name:
+        from .encoder import encode
+
+        dense = encode(rows, [len(mine) for mine in parts])
+        features = replace(features, dense=dense)
+    return Reading(features=features, parts=tuple(parts))
 
 
 def analyze(heads: Sequence[Head], texts: Sequence[str]) -> Iterator[list[TextScore]]:
-    """Yield, for each text, what each head says of it, in their order."""
+    """Yield, for each text, what each head says of it, in their order.
+
+    Raise EngineError where the heads are of two tiers.
+    """
+    tier = _tier(heads)
     for first in range(0, len(texts), _AT_ONCE):
         some = texts[first : first + _AT_ONCE]
-        reading = read(some)
+        reading = read(some, tier)
         found = logits(heads, reading.features).tolist()
         row = 0
         for text, parts in zip(some, reading.parts, strict=True):
@@ -100,6 +111,17 @@ def logits(heads: Sequence[Head], features: Features) -> NDArray[np.float64]:
         indices, values = features.row(number)
         found[number] += (values.astype(np.float64) @ weights[indices]) * scales
     return np.asarray(found)
+
+
+def _tier(heads: Sequence[Head]) -> str:
+    tiers = {head.tier for head in heads} or {FAST.name}
+    if len(tiers) > 1:
+        raise EngineError(
+            "The categories are of two tiers, whose features differ.",
+            remedy="Score those of each tier by themselves.",
+            code="two_tiers",
+        )
+    return tiers.pop()
 
 
 @lru_cache(maxsize=8)
