@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 from .errors import ArtifactError, require
 from .features import DIMENSIONS
 from .head import Head
-from .tiers import FAST, TIERS, tier_named
+from .tiers import TIERS, tier_named
 
 __all__ = ["FORMAT_VERSION", "describe", "dump", "load"]
 
@@ -83,19 +83,19 @@ def describe(data: bytes) -> dict[str, Any]:
     return {**header, "bytes": len(data)}
 
 
-def load(data: bytes, *, tier: str = FAST.name) -> Head:
+def load(data: bytes, *, tier: str | None = None) -> Head:
     """Return the head, which scores exactly as the one that was stored.
 
     Raise ArtifactError, saying why, for bytes that are no artifact, are damaged or
     cut short, are of a newer format, were made with other features, or for another
-    tier.
+    tier than `tier`, where that is given.
     """
     require("numpy", "numpy")
     import numpy as np
 
     header, arrays = _open(data)
     made_for = _TIERS[header["features"]].name
-    if made_for != tier:
+    if tier not in (None, made_for):
         _refuse(
             f"It was built for the tier {made_for}, and this is {tier}.",
             remedy=f"Score with the tier {made_for}, or build the version again for "
