@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from . import engine_figures
+from . import engine_figures, engine_tier_figures
 from .reports import REPORTS, ROOT
 
 PLACE = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
@@ -327,6 +327,7 @@ BLOCKS: dict[str, Block] = {
     "engine-identity": _engine(engine_figures.identity),
     "engine-hidden": _engine(engine_figures.hidden),
     "engine-cost": _engine(engine_figures.cost),
+    "engine_tiers": _engine(engine_tier_figures.tiers),
 }
 
 if __name__ == "__main__":

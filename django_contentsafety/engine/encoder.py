@@ -8,6 +8,7 @@ count by their pieces, so that nothing is cut off but what `MAX_PIECES` says.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -79,6 +80,26 @@ def shares(chunks: Sequence[str], weights: NDArray[np.float32]) -> list[float]:
     """
     import numpy as np
 
+    owners, said, norm = _said(tuple(chunks))
+    found = np.zeros(len(chunks))
+    place = 0
+    for states in said:
+        values = states.astype(np.float64) @ weights
+        count = len(values) - 2
+        marks = (values[0] + values[-1]) / count
+        np.add.at(found, owners[place : place + count], values[1:-1] + marks)
+        place += count
+    return [float(value) / norm for value in found]
+
+
+# Several heads explain a text, one after the other.
+@lru_cache(maxsize=8)
+def _said(
+    chunks: tuple[str, ...],
+) -> tuple[list[int], list[NDArray[np.float32]], float]:
+    """The chunk of each piece, a row a piece and mark, a slice each, and the norm."""
+    import numpy as np
+
     cut = load_embeddings().wordpiece.ids
     owners: list[int] = []
     pieces: list[int] = []
@@ -86,22 +107,13 @@ def shares(chunks: Sequence[str], weights: NDArray[np.float32]) -> list[float]:
         mine = cut(chunk)
         pieces += mine
         owners += [number] * len(mine)
-    pieces = pieces[:MAX_PIECES]
-    found = np.zeros(len(chunks))
-    whole = np.zeros(MINILM.width)
-    slices = _slices(pieces)
+    slices = _slices(pieces[:MAX_PIECES])
     said = dict(_read(slices))
-    place = 0
-    for number, part in enumerate(slices):
-        states = said[number]
+    whole = np.zeros(MINILM.width)
+    for states in said.values():
         whole += states.sum(axis=0)
-        values = states.astype(np.float64) @ weights
-        marks = (values[0] + values[-1]) / len(part)
-        mine = owners[place : place + len(part)]
-        np.add.at(found, mine, values[1:-1] + marks)
-        place += len(part)
     norm = float(np.sqrt(np.dot(whole, whole))) or 1.0
-    return [float(value) / norm for value in found]
+    return owners, [said[number].copy() for number in range(len(slices))], norm
 
 
 def _slices(pieces: list[int]) -> list[list[int]]:
