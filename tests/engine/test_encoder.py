@@ -129,7 +129,7 @@ def test_what_words_add_makes_the_whole(text: str) -> None:
 def test_heads_that_explain_a_text_share_one_reading(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    chunks = "a text that is explained by two heads".split()
+    chunks = ["a", "text", "that", "is", "explained", "by", "two", "heads"]
     one, other = np.random.default_rng(4).normal(size=(2, 384)).astype(np.float32)
     first = encoder.shares(chunks, one)
     monkeypatch.setattr(encoder, "load_session", None)
