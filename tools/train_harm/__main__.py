@@ -15,7 +15,7 @@ from .fit import fit, held_out, targets
 from .heads import rounded
 from .matrix import featurize
 from .rows import CATEGORIES
-from .selection import select
+from .selection import ROWS, first, select
 from .sources import load
 
 WEIGHTS = Path(harm.__file__).parent / "weights"
@@ -48,7 +48,7 @@ def train(folder: Path, tier: str = FAST.name) -> bytes:
 
     # Sums depend on how many threads share them.
     with threadpool_limits(limits=1):
-        rows = select(load(folder))
+        rows = first(select(load(folder)), ROWS.get(tier))
         say(f"{len(rows):,} rows")
         matrix = featurize([row.text for row in rows], tier)
         logits = held_out(rows, matrix, say)
