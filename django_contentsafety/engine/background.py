@@ -65,6 +65,8 @@ def load_background(tier: str = FAST.name) -> Background:
     if tier == MINILM.name:
         file = files(__package__).joinpath("weights", "background-minilm.npy")
         steps = np.load(BytesIO(file.read_bytes()), allow_pickle=False)
+        if len(steps) != len(sizes):
+            raise RuntimeError("The files of the background do not belong together.")
         dense = steps.astype(np.float32) / MINILM_STEPS
     starts = np.concatenate(([0], np.cumsum(sizes)))
     place = np.arange(len(indices)) - np.repeat(starts[:-1], sizes)

@@ -56,6 +56,21 @@ def test_the_background_is_the_same_texts_in_both():
     assert np.array_equal(one.values, other.values)
     assert other.dense.shape == (len(one), MINILM.width)
     assert np.allclose(np.linalg.norm(other.dense, axis=1), 1, atol=1e-5)
+    # What lies near in one lies near in the other, 0.50 here; of other texts, or in
+    # another order, it would lie anywhere: -0.01.
+    nearness = [near(load_background(name)) for name in TIERS]
+    assert np.corrcoef(*nearness)[0, 1] > 0.3
+
+
+def near(background):
+    """How near the first texts of each source lie to each other."""
+    found = []
+    for source in np.unique(background.sources):
+        rows = background.features.dense[background.sources == source][:100]
+        rows = rows - rows.mean(axis=0)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        found.append((rows @ rows.T)[np.triu_indices(len(rows), 1)])
+    return np.concatenate(found)
 
 
 def test_a_category_of_the_encoder_is_trained_stored_and_scored(minilm):
