@@ -41,7 +41,12 @@ class Scores:
 
 
 def score_rows(
-    rows: Sequence[Row], say: Any, tier: str = FAST.name, beside: bool = True
+    rows: Sequence[Row],
+    say: Any,
+    tier: str = FAST.name,
+    beside: bool = True,
+    hidden_texts: int = HIDDEN,
+    attacks: Sequence[Any] = (*ATTACKS, *HELD_OUT),
 ) -> Scores:
     """Scores on a tier; `beside` says whether TF-IDF is trained on the same rows."""
     texts = np.array([row.text for row in rows], dtype=object)
@@ -67,15 +72,17 @@ def score_rows(
             held_rows = [
                 row for row, is_mine in zip(rows, mine, strict=True) if is_mine
             ]
-            hidden[name] = _hidden(held_rows[:HIDDEN], models, tier)
+            hidden[name] = _hidden(held_rows[:hidden_texts], models, tier, attacks)
     return Scores(ours, tfidf, hidden)
 
 
-def _hidden(rows: Sequence[Row], models: dict[str, Any], tier: str) -> dict[str, float]:
+def _hidden(
+    rows: Sequence[Row], models: dict[str, Any], tier: str, attacks: Sequence[Any]
+) -> dict[str, float]:
     """Mean average precision of the four: of the texts as they are, and hidden."""
     texts = [row.text for row in rows]
     found = {"as it is": _mean_precision(rows, models, texts, tier)}
-    for attack in (*ATTACKS, *HELD_OUT):
+    for attack in attacks:
         found[attack.__name__] = _mean_precision(
             rows, models, attacked(attack, texts), tier
         )

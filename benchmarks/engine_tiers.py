@@ -15,29 +15,33 @@ import numpy as np
 
 from django_contentsafety.engine import api, artifacts, harm
 from django_contentsafety.engine.scoring import analyze
-from django_contentsafety.engine.tiers import TIERS
+from django_contentsafety.engine.tiers import MINILM, TIERS
 from django_contentsafety.engine.unrelated import unrelated_texts
 from tools.train_harm.rows import CATEGORIES, Row, place
-from tools.train_harm.selection import select
+from tools.train_harm.selection import ROWS, first, select
 from tools.train_harm.sources import load
 
 from . import engine_cost, reports
 from .engine import LENGTHS, mean_precision, sample
+from .engine_attacks import ATTACKS
 from .engine_scores import any_harm, identity, precision, score_rows
 
 #: Categories of one's own that are scored beside the built-in ones.
 OWN = 10
+#: Texts of each of two sources that are hidden in the ways of `ATTACKS`.
+HIDDEN = 80
 #: Texts whose speed is measured.
 TEXTS = 64
 
 
 def main() -> None:
-    parser = reports.arguments(__doc__ or "", rows=6_000, samples=500)
+    parser = reports.arguments(__doc__ or "", rows=4_000, samples=500)
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
     options = parser.parse_args()
     data = options.data
     del options.data
-    rows = sample(select(load(data)), options.rows)
+    # The same rows for both: those that the second tier's heads are trained on.
+    rows = sample(first(select(load(data)), ROWS[MINILM.name]), options.rows)
     found = {
         "rows": len(rows),
         "tiers": {tier: measure(rows, options.samples, tier) for tier in TIERS},
@@ -49,7 +53,9 @@ def main() -> None:
 
 def measure(rows: list[Row], samples: int, tier: str) -> dict[str, Any]:
     print(f"tier {tier}, {len(rows):,} rows", flush=True)
-    scores = score_rows(rows, print, tier, beside=False)
+    scores = score_rows(
+        rows, print, tier, beside=False, hidden_texts=HIDDEN, attacks=ATTACKS
+    )
     found = {
         "average_precision": precision(rows, scores.ours, CATEGORIES),
         "any_harm": any_harm(rows, scores.ours),
