@@ -173,9 +173,9 @@ class LocalProvider(Provider):
                     error.message,
                     hint=error.remedy,
                     obj=where,
-                    id="contentsafety.E017"
+                    id="contentsafety.E018"
                     if isinstance(error, ModelError)
-                    else "contentsafety.E010",
+                    else "contentsafety.E017",
                 )
             ]
         return []
