@@ -49,10 +49,11 @@ tables: .venv/.bench ## measure tables of up to 10^7 rows and rounds of 10^5 (ha
 	for program in tables rounds; do $(BIN)/python -m benchmarks.$$program || exit 1; done
 	$(BIN)/python -m benchmarks.figures
 
-bench-engine: .venv/.bench build/peers/.made ## measure the built-in categories beside others (DATA=folder of the data sets)
+bench-engine: .venv/.bench build/peers/.made ## measure the engine's categories beside others (DATA=folder of the data sets)
 	@test -n "$(DATA)" || { echo "make bench-engine DATA=FOLDER: NOTICE names the data sets." >&2; exit 2; }
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.engine --data $(DATA) --peers build/peers/bin/python
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.engine_tiers --data $(DATA)
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.engine_topics --data $(DATA)
 	$(BIN)/python -m benchmarks.figures
 
 # alt-profanity-check pins one scikit-learn, so what we are measured beside lives apart.

@@ -309,8 +309,11 @@ def _seconds(of: dict[str, float], *quantiles: str) -> str:
     return ", ".join(f"{of[quantile]:.3g}" for quantile in quantiles)
 
 
-def _engine(of: Callable[[dict[str, Any]], engine_figures.Table]) -> Block:
-    return lambda report: [*_table(*of(report)), "", engine_figures.when(report)]
+def _engine(
+    of: Callable[[dict[str, Any]], engine_figures.Table],
+    when: Callable[[dict[str, Any]], str],
+) -> Block:
+    return lambda report: [*_table(*of(report)), "", when(report)]
 
 
 BLOCKS: dict[str, Block] = {
@@ -323,10 +326,7 @@ BLOCKS: dict[str, Block] = {
     "tables-slow": tables_slow,
     "tables-round": tables_round,
     "rounds": rounds,
-    "engine-precision": _engine(engine_figures.precision),
-    "engine-identity": _engine(engine_figures.identity),
-    "engine-hidden": _engine(engine_figures.hidden),
-    "engine-cost": _engine(engine_figures.cost),
+    **{name: _engine(*pair) for name, pair in engine_figures.TABLES.items()},
     "engine_tiers": _engine(engine_tier_figures.tiers),
 }
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import engine, engine_figures, engine_tier_figures, engine_tiers
+from benchmarks import (
+    engine,
+    engine_figures,
+    engine_tier_figures,
+    engine_tiers,
+    engine_topics,
+)
 from benchmarks.engine_attacks import ATTACKS, HELD_OUT, attacked
 from benchmarks.engine_scores import any_harm, precision
+from benchmarks.engine_topic_texts import Topic
+from django_contentsafety.engine import background, classifier
+from django_contentsafety.engine.background import load_background
 from django_contentsafety.engine.normalize import normalize
 from tools.train_harm.rows import CATEGORIES, NONE, Row
 
@@ -76,11 +86,108 @@ def test_the_tiers_report_makes_its_table() -> None:
     assert len(engine_tiers.lines(report)) > 40
 
 
-def test_the_report_that_is_kept_makes_every_table() -> None:
-    file = Path(engine.__file__).parents[1] / "reports" / "engine.json"
-    report = json.loads(file.read_text(encoding="utf-8"))
-    for make in ("precision", "identity", "hidden", "cost"):
-        head, found = getattr(engine_figures, make)(report)
-        assert found
-        assert all(len(row) == len(head) for row in found), make
-    assert len(engine.lines(report)) > 20
+@pytest.mark.parametrize("name", engine_figures.TABLES)
+def test_the_reports_that_are_kept_make_every_table(name: str) -> None:
+    report = kept(name.split("-")[0])
+    table, when = engine_figures.TABLES[name]
+    head, found = table(report)
+    assert found
+    assert all(len(row) == len(head) for row in found)
+    assert report["commit"] in when(report)
+
+
+def kept(program: str) -> dict[str, Any]:
+    file = Path(engine.__file__).parents[1] / "reports" / f"{program}.json"
+    report: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return report
+
+
+def test_the_reports_that_are_kept_are_printed_whole() -> None:
+    assert len(engine.lines(kept("engine"))) > 20
+    assert len(engine_topics.lines(kept("engine_topics"))) > 30
+
+
+def topic() -> Topic:
+    return Topic(
+        "made up",
+        "sms",
+        tuple(f"bad {n}" for n in range(80)),
+        tuple(f"near {n}" for n in range(900)),
+    )
+
+
+@pytest.fixture
+def far(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        engine_topics,
+        "ordinary_texts",
+        lambda folder, source, topic: [f"{source} {n}" for n in range(300)],
+    )
+
+
+@pytest.mark.usefixtures("far")
+def test_a_draw_is_the_same_each_time_and_tests_no_sample() -> None:
+    found = engine_topics.make_draw(topic(), Path(), 1, 50)
+    assert found == engine_topics.make_draw(topic(), Path(), 1, 50)
+    assert found.test != engine_topics.make_draw(topic(), Path(), 2, 50).test
+    samples = {*found.positives, *found.negatives}
+    assert len(samples) == 100
+    assert len({*found.test}) == len(found.test) == 30 + 500 + 500
+    assert not samples & {*found.test}
+    assert Counter(found.kinds) == {"positive": 30, "near": 500, "far": 500}
+
+
+@pytest.mark.usefixtures("far")
+def test_the_background_is_denied_what_the_test_is_made_of() -> None:
+    draw = engine_topics.make_draw(topic(), Path(), 1, 50)
+    used = {
+        text.split()[0]
+        for text, kind in zip(draw.test, draw.kinds, strict=True)
+        if kind == "far"
+    }
+    assert draw.denied == {"sms", *used}
+    assert len(used) == 3
+    whole = load_background()
+    with engine_topics.without(draw.denied):
+        kept = classifier.load_background()
+    assert classifier.load_background is load_background
+    names = {background.SOURCES[number] for number in kept.sources}
+    assert names == {*background.SOURCES} - draw.denied
+    for row in (0, len(kept.features) - 1):
+        (number,) = np.flatnonzero(
+            (whole.features.dense == kept.features.dense[row]).all(axis=1)
+        )[:1]
+        for one, other in zip(
+            kept.features.row(row), whole.features.row(int(number)), strict=True
+        ):
+            assert np.array_equal(one, other)
+
+
+def test_a_test_is_counted_as_it_is_and_as_if_labels_were_even() -> None:
+    kinds = ["positive"] * 2 + ["near"] * 4 + ["far"] * 4
+    scores = np.array([0.9, 0.4, 0.8, 0.1, 0.1, 0.1, 0.6, 0.6, 0.0, 0.0])
+    found = engine_topics.figures(kinds, scores)
+    assert found["recall"] == 0.5
+    assert found["near"] == 0.25
+    assert found["far"] == 0.5
+    # One hit, three false alarms, one miss.
+    assert found["f1"] == pytest.approx(2 / (2 + 3 + 1))
+    # As if there were two near ones, half of one of them flagged.
+    assert found["f1_even"] == pytest.approx(2 / (2 + 0.5 + 1))
+    assert found["roc_auc"] == pytest.approx(7 / 8)
+
+
+def test_a_mean_is_that_of_the_topics_and_its_spread_that_of_draws() -> None:
+    runs = [
+        {"way": "both", "topic": topic, "seed": seed, "f1": f1}
+        for topic, seed, f1 in (
+            ("a", 1, 0.2),
+            ("b", 1, 0.4),
+            ("a", 2, 0.6),
+            ("b", 2, 0.8),
+        )
+    ]
+    of = engine_topics.summary(runs)["ways"]["both"]
+    assert of["mean"] == {"f1": 0.5}
+    assert of["spread"] == {"f1": 0.2}
+    assert of["topics"] == {"a": {"f1": 0.4}, "b": {"f1": 0.6}}

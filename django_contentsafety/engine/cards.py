@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -84,12 +84,15 @@ def make_card(
     truncated: int,
     threshold: float,
     seed: int,
+    by_samples: Sequence[float] | None = None,
 ) -> Card:
     """Return the card of scores that were each given to a sample held out.
 
     `folds` and `groups` number each sample's fold and its group of near-duplicates;
     `explain` returns the words that moved the score of the sample at an index;
-    `truncated` counts the samples that were too long to be read whole.
+    `truncated` counts the samples that were too long to be read whole. `by_samples` are
+    the scores by heads of the other samples alone, without ordinary texts: if given,
+    labels are doubted by these.
     """
     # Rounded before anything is counted, so that whoever has the card's scores can
     # count the same.
@@ -121,9 +124,12 @@ def make_card(
         if (score >= threshold) is not label
     ]
     wrong.sort(key=lambda index: (-abs(scores[index] - labels[index]), index))
-    suspect = [
-        index for index in wrong if abs(scores[index] - labels[index]) > 1 - _SUSPECT
+    doubts = [
+        abs(score - label)
+        for score, label in zip(by_samples or scores, labels, strict=True)
     ]
+    suspect = [index for index, doubt in enumerate(doubts) if doubt > 1 - _SUSPECT]
+    suspect.sort(key=lambda index: (-doubts[index], index))
     return Card(
         method=f"{count}-fold cross-validation, near-duplicates grouped in a fold",
         folds=count,

@@ -55,7 +55,8 @@ def load_embeddings() -> Embeddings:
     folder = files(__package__) / "weights"
     words = (folder / "pieces.txt").read_text(encoding="utf-8").split("\n")[:-1]
     with as_file(folder / "embeddings.npy") as path:
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        # A plain view of the mapped file: NumPy's own class of it takes rows slowly.
+        rows = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     with as_file(folder / "embeddings-scales.npy") as path:
         scales = np.load(path, allow_pickle=False)
     pieces = {word: number for number, word in enumerate(words)}

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from itertools import pairwise
-from math import log
-from zlib import crc32
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import add
+from typing import TYPE_CHECKING
 
 from .embeddings import load_embeddings
-from .features import BUCKETS, Word, read_word
 from .head import Head, TextScore, TokenWeight
 from .rarity import load_rarity
 from .repeats import fold
 from .tiers import MINILM
+from .words import Words, pair_up, read_words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 __all__ = ["explain"]
 
@@ -32,83 +37,94 @@ def explain(
     if limit <= 0:
         return []
     result = head.analyze([text])[0] if found is None else found
-    normalized = fold(text[result.start : result.end])
-    chunks = list(_TOKEN.finditer(normalized.text))
-    words = [read_word(match[0]) for match in chunks]
-    counts = Counter(match[0] for match in chunks)
-    weights = _sparse(head, [match[0] for match in chunks], words, counts)
-    if head.tier == MINILM.name:
-        from .encoder import shares
-
-        dense = shares([match[0] for match in chunks], head.dense)
-    else:
-        dense = _dense(head, words)
-    for number, share in enumerate(dense):
-        weights[number] += share
-    tokens = []
-    for match, weight in zip(chunks, weights, strict=True):
-        if abs(weight) > _NOTHING:
-            start, end = normalized.span(*match.span())
-            tokens.append(
-                TokenWeight(
-                    start=result.start + start, end=result.start + end, weight=weight
-                )
-            )
+    part = _read(text[result.start : result.end])
+    tokens = [
+        TokenWeight(start=result.start + start, end=result.start + end, weight=weight)
+        for (start, end), weight in zip(part.spans, _weigh(head, part), strict=True)
+        if abs(weight) > _NOTHING
+    ]
     tokens.sort(key=lambda token: (-abs(token.weight), token.start))
     return tokens[:limit]
 
 
-def _sparse(
-    head: Head, chunks: list[str], words: list[Word], counts: Counter[str]
-) -> list[float]:
-    """What each word's n-grams add, and a half of each pair that it is in."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Part:
+    """A part of a text as every head sees it."""
+
+    spans: list[tuple[int, int]]  # of its tokens, in the part as it was given
+    tokens: list[str]
+    numbers: list[int]  # of each token's word
+    words: Words
+    owners: NDArray[np.int64]  # the word of each n-gram
+    values: NDArray[np.float64]  # what an n-gram counts each time it occurs
+    pairs: list[tuple[int, int, int]]  # two neighboring tokens, and their bucket
+    paired: dict[int, float]  # what the two of them count, by bucket
+    pieces: NDArray[np.float32]  # a row a piece of a word
+    piece_owners: NDArray[np.int64]
+
+
+# The heads that explain a text do it one after the other.
+@lru_cache(maxsize=4)
+def _read(text: str) -> _Part:
     import numpy as np
 
+    normalized = fold(text)
+    tokens = list(_TOKEN.finditer(normalized.text))
+    chunks: dict[str, int] = {}
+    numbers = [chunks.setdefault(token[0], len(chunks)) for token in tokens]
+    words = read_words([*chunks])
+    counts = np.bincount(numbers, minlength=len(words)).astype(np.float64)
     rarity = load_rarity()
-    squares = sum(
-        _damp(counts[chunk]) ** 2 * float(np.dot(word.values, word.values))
-        for chunk, word in dict(zip(chunks, words, strict=True)).items()
+
+    owners = np.arange(len(words)).repeat(np.diff(words.starts))
+    values = rarity[words.grams].astype(np.float64)
+    squares = values * (1 + np.log(counts))[owners]
+    spoken = [place for place, n in enumerate(numbers) if words.firsts[n]]
+    buckets = pair_up(words, [numbers[place] for place in spoken])
+    times = Counter(buckets)
+    rare = {bucket: float(rarity[bucket]) for bucket in times}
+    length = squares @ squares + sum(value**2 for value in rare.values())
+    norm = float(length) ** 0.5 or 1.0
+
+    flat = [piece for pieces in words.pieces for piece in pieces]
+    piece_owners = np.arange(len(words)).repeat([len(own) for own in words.pieces])
+    table = load_embeddings()
+    rows = table.rows[flat].astype(np.float32) * table.scales[flat][:, None]
+    whole = counts[piece_owners].astype(np.float32) @ rows
+    rows /= float(np.sqrt(np.dot(whole, whole))) or 1.0
+    return _Part(
+        spans=[normalized.span(*token.span()) for token in tokens],
+        tokens=[token[0] for token in tokens],
+        numbers=numbers,
+        words=words,
+        owners=owners,
+        # What occurs twice counts less each time.
+        values=squares / counts[owners] / norm,
+        pairs=[*zip(spoken, spoken[1:], buckets, strict=False)],
+        paired={bucket: rare[bucket] / norm / times[bucket] for bucket in times},
+        pieces=rows,
+        piece_owners=piece_owners,
     )
-    pairs = list(_pairs(words))
-    times = Counter(bucket for _, _, bucket in pairs)
-    squares += sum(float(rarity[bucket]) ** 2 for bucket in times)
-    norm = squares**0.5 or 1.0
-    found = []
-    for chunk, word in zip(chunks, words, strict=True):
-        values = head.weights[word.grams].astype(np.float64) @ word.values
-        share = _damp(counts[chunk]) / counts[chunk]
-        found.append(head.scale * share * float(values) / norm)
-    for left, right, bucket in pairs:
-        value = head.scale * float(head.weights[bucket]) * float(rarity[bucket])
-        for number in (left, right):
-            found[number] += value / norm / times[bucket] / 2
-    return found
 
 
-def _dense(head: Head, words: list[Word]) -> list[float]:
-    """What each word's embeddings add."""
+def _weigh(head: Head, part: _Part) -> list[float]:
+    """What each token's n-grams and embeddings add, and a half of each pair's."""
     import numpy as np
 
-    table = load_embeddings()
-    once = np.ones(1, dtype=np.float32)
-    vectors = [
-        table.sum(word.pieces, np.repeat(once, len(word.pieces))) for word in words
-    ]
-    if not vectors:
-        return []
-    whole = np.sum(vectors, axis=0)
-    norm = float(np.sqrt(np.dot(whole, whole))) or 1.0
-    return [float(vector @ head.dense) / norm for vector in vectors]
+    size = len(part.words)
+    sparse = head.weights[part.words.grams] * part.values * head.scale
+    words = np.bincount(part.owners, sparse, minlength=size)
+    if head.tier != MINILM.name:
+        dense = part.pieces @ head.dense
+        words += np.bincount(part.piece_owners, dense, minlength=size)
+    found: list[float] = words[part.numbers].tolist()
+    if head.tier == MINILM.name:
+        from .encoder import shares
 
-
-def _pairs(words: list[Word]) -> list[tuple[int, int, int]]:
-    """The places of each pair of neighboring words, and its bucket."""
-    spoken = [(number, word) for number, word in enumerate(words) if word.first]
-    return [
-        (i, j, crc32(right.first, left.last) % BUCKETS)
-        for (i, left), (j, right) in pairwise(spoken)
-    ]
-
-
-def _damp(count: int) -> float:
-    return 1 + log(count)
+        # What the encoder says of a word goes by where it stands.
+        found = [*map(add, found, shares(part.tokens, head.dense))]
+    for left, right, bucket in part.pairs:
+        share = head.scale * float(head.weights[bucket]) * part.paired[bucket] / 2
+        found[left] += share
+        found[right] += share
+    return found

@@ -1,24 +1,20 @@
 """Turn texts into vectors: hashed n-grams, with no vocabulary, and word embeddings.
 
 One pass serves every head. What a word contributes depends on nothing but the word, so
-it is computed once a process while the word recurs, and a score can be told apart by
-words exactly.
+it is made once for all texts of a batch and their windows (`words`), and a score can be
+told apart by words exactly.
 """
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
-from zlib import crc32
+from typing import TYPE_CHECKING
 
-from .embeddings import WIDTH, load_embeddings
+from .counts import count
+from .embeddings import WIDTH
 from .errors import require
-from .rarity import load_rarity
+from .words import BUCKETS, spread_out
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,9 +27,7 @@ __all__ = [
     "SCHEME",
     "WIDTH",
     "Features",
-    "Word",
     "featurize",
-    "read_word",
 ]
 
 #: Names everything a weight depends on: the normalizer, the n-grams, the hash, the
@@ -41,18 +35,11 @@ __all__ = [
 #: is refused.
 SCHEME = "hashed-3 static-1"
 
-#: Buckets for words and for characters each. Hashing to 2^14 or 2^18 made no
-#: difference beyond noise in the measurements behind this engine.
-BUCKETS = 65_536
 DIMENSIONS = 2 * BUCKETS
 
 #: Code points of a text that are read; what follows is left out and the result says
 #: so. Near 30 ms of CPU.
 MAX_CHARS = 20_000
-
-_WORD = re.compile(r"[^\W_]+")
-# Longer ones hardly recur.
-_MEMO_CHARS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,23 +66,6 @@ class Features:
         return self.indices[mine], self.values[mine]
 
 
-@dataclass(slots=True, eq=False)
-class Word:
-    """What a run of visible characters contributes wherever it stands.
-
-    `grams` are the buckets of its characters 2-5, padded with a space on either side,
-    and of its words 1-2, and `values` how rare each is; `pieces` the numbers of its
-    rows in the embedding table. `first` and `last` join it to its neighbors: its first
-    word, and the hash of its last one; a mere sign has neither.
-    """
-
-    grams: NDArray[np.int32]
-    values: NDArray[np.float32]
-    pieces: NDArray[np.int32]
-    first: bytes
-    last: int
-
-
 def featurize(texts: Sequence[str]) -> Features:
     """Return a row for each text, which `repeats.fold` has folded.
 
@@ -105,103 +75,18 @@ def featurize(texts: Sequence[str]) -> Features:
     require("numpy", "numpy")
     import numpy as np
 
-    rarity = load_rarity()
-    grams: list[NDArray[np.int32]] = []
-    values: list[NDArray[np.float32]] = []
-    times: list[int] = []  # how often what is in the part occurs
-    ends = [0]  # how many parts there are up to a row's end
-    dense = np.zeros((len(texts), WIDTH), dtype=np.float32)
-    for number, text in enumerate(texts):
-        chunks = text.split()
-        counts = Counter(chunks)
-        words = {chunk: read_word(chunk) for chunk in counts}
-        grams += [word.grams for word in words.values()]
-        values += [word.values for word in words.values()]
-        times += counts.values()
-        if pairs := set(_pairs([words[chunk] for chunk in chunks])):
-            # Sorted: a set's order is no part of a text.
-            paired = np.array(sorted(pairs), dtype=np.int32)
-            grams.append(paired)
-            values.append(rarity[paired])
-            times.append(1)
-        ends.append(len(grams))
-        dense[number] = _embed([word.pieces for word in words.values()], counts)
-    sizes = [len(part) for part in grams]
-    damped = np.repeat(1 + np.log(np.array(times, dtype=np.float64)), sizes)
-    joined = np.concatenate(values) * damped if values else damped
-    places = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64)))
-    starts = places[ends]
-    squares = np.concatenate(([0.0], np.cumsum(joined * joined)))[starts]
-    norms = np.sqrt(np.diff(squares))
+    found = count(texts)
+    sizes = (found.starts[1:] - found.starts[:-1])[found.parts]
+    places = spread_out(found.starts[found.parts], sizes)
+    values = found.rarity[places] * found.damped.repeat(sizes)
+    starts = np.concatenate(([0], sizes.cumsum()))[found.ends]
+    lengths = starts[1:] - starts[:-1]
+    rows = np.arange(len(texts)).repeat(lengths)
+    norms = np.sqrt(np.bincount(rows, values * values, minlength=len(texts)))
     norms[norms == 0] = 1
     return Features(
         starts=starts,
-        indices=np.concatenate(grams) if grams else np.zeros(0, dtype=np.int32),
-        values=(joined / np.repeat(norms, np.diff(starts))).astype(np.float32),
-        dense=dense,
+        indices=found.grams[places],
+        values=(values / norms[rows]).astype(np.float32),
+        dense=found.dense,
     )
-
-
-def _embed(pieces: list[NDArray[np.int32]], counts: Counter[str]) -> Any:
-    """The unit vector of a text's words; 0 where none is known."""
-    import numpy as np
-
-    lengths = [len(one) for one in pieces]
-    if not any(lengths):
-        return 0
-    times = np.repeat(np.array([*counts.values()], dtype=np.float32), lengths)
-    vector = load_embeddings().sum(np.concatenate(pieces), times)
-    return vector / (float(np.sqrt(np.dot(vector, vector))) or 1)
-
-
-def _pairs(words: list[Word]) -> Iterator[int]:
-    spoken = [word for word in words if word.first]
-    for left, right in pairwise(spoken):
-        yield crc32(right.first, left.last) % BUCKETS
-
-
-def read_word(chunk: str) -> Word:
-    """Return what a run of visible characters contributes."""
-    return _memo_word(chunk) if len(chunk) <= _MEMO_CHARS else _read_word(chunk)
-
-
-def _read_word(chunk: str) -> Word:
-    import numpy as np
-
-    words = [b" " + _encode(word) for word in _WORD.findall(chunk)]
-    hashes = [crc32(word[1:]) for word in words]
-    padded = f" {chunk} "
-    length = len(padded)
-    places = [
-        (low, low + size) for size in (2, 3, 4, 5) for low in range(length - size + 1)
-    ]
-    if chunk.isascii():
-        # A byte a character: the whole is encoded once.
-        data = padded.encode()
-        grams = [BUCKETS + crc32(data[low:high]) % BUCKETS for low, high in places]
-    else:
-        grams = [
-            BUCKETS + crc32(_encode(padded[low:high])) % BUCKETS for low, high in places
-        ]
-    grams += [number % BUCKETS for number in hashes]
-    # The hash of "left right", carried on from that of "left".
-    grams += [
-        crc32(right, number) % BUCKETS
-        for number, right in zip(hashes, words[1:], strict=False)
-    ]
-    buckets = np.array(grams, dtype=np.int32)
-    return Word(
-        grams=buckets,
-        values=load_rarity()[buckets],
-        pieces=np.array(load_embeddings().wordpiece.ids(chunk), dtype=np.int32),
-        first=words[0] if words else b"",
-        last=hashes[-1] if hashes else 0,
-    )
-
-
-# Words recur, and this is most of a text's time. Some 8 MB when full.
-_memo_word = lru_cache(maxsize=8_192)(_read_word)
-
-
-def _encode(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
+from math import exp, log
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .features import Features
 
-__all__ = ["Head", "TextScore", "TokenWeight", "sigmoid"]
+__all__ = ["Head", "TextScore", "TokenWeight", "logit", "sigmoid"]
 
 # e^-40 is far below what a float32 sum can tell from 0, and never overflows.
 _LIMIT = 40.0
@@ -68,8 +68,9 @@ class Head:
         """Return a score for each text, 0..1 and never NaN, for any str.
 
         A score is the probability of the category where positives and negatives are
-        equally frequent. Only the first `features.MAX_CHARS` code points of a text
-        count; `analyze` tells whether there were more.
+        equally frequent, or less, where too many ordinary texts would reach 0.5. Only
+        the first `features.MAX_CHARS` code points of a text count; `analyze` tells
+        whether there were more.
         """
         return [result.score for result in self.analyze(texts)]
 
@@ -101,6 +102,11 @@ class Head:
     def calibrate(self, logit: float) -> float:
         """Return the score of a logit."""
         return sigmoid(self.slope * logit + self.offset)
+
+
+def logit(score: float) -> float:
+    """Return the logit of a probability between 0 and 1."""
+    return log(score / (1 - score))
 
 
 def sigmoid(logit: float) -> float:

@@ -43,8 +43,9 @@ _LEET = {
     "$": "s",
     "!": "i",
 }
-# The classes are disjoint and nothing follows, so the pattern never backtracks.
-_LEET_RUN = re.compile(r"(?:[^\W_]+|[@$!]+)+")
+# A run of letters, digits and signs with one in it that may stand for a letter. It is
+# tried where a run begins and nowhere else, so the time is linear.
+_LEET_RUN = re.compile(r"(?<![^\W_])(?<![@$!])[^\W\d_]*[\d@$!](?:[^\W_]+|[@$!]+)*")
 
 # Three or more single letters, each parted from the next by one and the same kind
 # of sign; two would join "a b" and initials.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from .counts import Counts, count
 from .errors import EngineError, require
 from .features import MAX_CHARS, Features, featurize
 from .head import Head, TextScore
@@ -39,6 +40,26 @@ class Reading:
 
 def read(texts: Sequence[str], tier: str = FAST.name) -> Reading:
     """Return the features of the texts and their windows, as heads of the tier do."""
+    rows, parts = _part(texts)
+    features = featurize(rows)
+    if tier == MINILM.name:
+        features = replace(features, dense=_encoded(rows, parts))
+    return Reading(features=features, parts=parts)
+
+
+def _encoded(
+    rows: list[str], parts: tuple[tuple[tuple[int, int], ...], ...]
+) -> NDArray[np.float32]:
+    """What the encoder says of rows, a whole text's after its windows'."""
+    from .encoder import encode
+
+    return encode(rows, [len(mine) for mine in parts])
+
+
+def _part(
+    texts: Sequence[str],
+) -> tuple[list[str], tuple[tuple[tuple[int, int], ...], ...]]:
+    """The folded texts, each followed by its windows, and where each of these was."""
     rows: list[str] = []
     parts = []
     for text in texts:
@@ -50,13 +71,7 @@ def read(texts: Sequence[str], tier: str = FAST.name) -> Reading:
             rows += [normalized.text[start:end] for start, end in ranges]
             mine += [_place(normalized, *part) for part in ranges]
         parts.append(tuple(mine))
-    features = featurize(rows)
-    if tier == MINILM.name:
-        from .encoder import encode
-
-        dense = encode(rows, [len(mine) for mine in parts])
-        features = replace(features, dense=dense)
-    return Reading(features=features, parts=tuple(parts))
+    return rows, tuple(parts)
 
 
 def analyze(heads: Sequence[Head], texts: Sequence[str]) -> Iterator[list[TextScore]]:
@@ -67,25 +82,55 @@ def analyze(heads: Sequence[Head], texts: Sequence[str]) -> Iterator[list[TextSc
     tier = _tier(heads)
     for first in range(0, len(texts), _AT_ONCE):
         some = texts[first : first + _AT_ONCE]
-        reading = read(some, tier)
-        found = logits(heads, reading.features).tolist()
+        rows, parted = _part(some)
+        counts = count(rows)
+        if tier == MINILM.name:
+            counts = replace(counts, dense=_encoded(rows, parted))
+        found = _logits(heads, counts).tolist()
         row = 0
-        for text, parts in zip(some, reading.parts, strict=True):
+        for text, parts in zip(some, parted, strict=True):
             mine = found[row : row + len(parts)]
             row += len(parts)
+            truncated = len(text) > MAX_CHARS
             results = []
-            for number, head in enumerate(heads):
-                score, worst = blend(head, [one[number] for one in mine])
+            for head, logits in zip(heads, zip(*mine, strict=True), strict=True):
+                score, worst = blend(head, logits)
                 start, end = parts[worst]
                 results.append(
-                    TextScore(
-                        score=score,
-                        truncated=len(text) > MAX_CHARS,
-                        start=start,
-                        end=end,
-                    )
+                    TextScore(score=score, truncated=truncated, start=start, end=end)
                 )
             yield results
+
+
+def _logits(heads: Sequence[Head], found: Counts) -> NDArray[np.float64]:
+    """What `logits` returns of the same texts' features, to rounding.
+
+    What a word adds to each head is summed once, however many texts and windows of the
+    batch it stands in.
+    """
+    require("numpy", "numpy")
+    import numpy as np
+
+    weights, scales, dense, biases = _stack(tuple(heads))
+    if not len(found.dense):
+        return np.zeros((0, len(heads)))
+    sizes = found.starts[1:] - found.starts[:-1]
+    # One more, for a part without any may begin behind the last one; such a part has
+    # the next one's number until it is set right.
+    grams = np.append(found.grams, np.int32(0))
+    rarity = np.append(found.rarity, 0.0)
+    added = weights[grams] * rarity[:, None]
+    begins = found.starts[:-1]
+    of_parts = np.add.reduceat(added, begins)
+    squares = np.add.reduceat(rarity * rarity, begins)
+    of_parts[sizes == 0] = 0
+    squares[sizes == 0] = 0
+    damped, parts, rows = found.damped, found.parts, found.ends[:-1]
+    norms = np.sqrt(np.add.reduceat(damped * damped * squares[parts], rows))
+    norms[norms == 0] = 1
+    sparse = np.add.reduceat(damped[:, None] * of_parts[parts], rows)
+    sparse *= scales / norms[:, None]
+    return np.asarray(sparse + found.dense.astype(np.float64) @ dense + biases)
 
 
 def blend(head: Head, found: Sequence[float]) -> tuple[float, int]:

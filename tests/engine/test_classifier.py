@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from django_contentsafety.engine.artifacts import dump
+from django_contentsafety.engine.background import load_background
 from django_contentsafety.engine.calibration import fit_platt
 from django_contentsafety.engine.classifier import train
 from django_contentsafety.engine.errors import TrainingError
@@ -15,6 +16,7 @@ from django_contentsafety.engine.evaluation import evaluate
 from django_contentsafety.engine.features import MAX_CHARS
 from django_contentsafety.engine.folds import assign_folds, group_texts
 from django_contentsafety.engine.head import sigmoid
+from django_contentsafety.engine.held_out import ORDINARY
 from django_contentsafety.engine.samples import Sample
 from django_contentsafety.engine.unrelated import unrelated_texts
 
@@ -129,6 +131,21 @@ def test_ordinary_texts_are_counted_and_warned_of(trained):
     )
     often = found.rate > 0.02
     assert often is any("ordinary texts" in words for words in trained.card.warnings)
+
+
+def test_few_ordinary_texts_are_flagged_even_where_the_samples_are_such():
+    # Labels that mean nothing: by the samples alone, half of all texts would be.
+    texts = [one.text for one in unrelated_texts()[1] if one.language == "en"]
+    head = train(
+        [
+            Sample(text=text, is_positive=bool(number % 2))
+            for number, text in enumerate(texts)
+        ]
+    ).head
+    logits = head.logits(load_background().features)
+    flagged = sum(head.calibrate(logit) >= head.threshold for logit in logits)
+    # Held to it are models that have not seen a row; this one has.
+    assert flagged < 2 * ORDINARY * len(logits)
 
 
 def repeated(sample, times):

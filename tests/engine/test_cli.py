@@ -11,7 +11,6 @@ from django_contentsafety.engine import harm
 from django_contentsafety.engine.__main__ import main
 from django_contentsafety.engine.artifacts import dump
 from django_contentsafety.engine.errors import ArtifactError, EngineError
-from django_contentsafety.engine.language import is_supported
 from django_contentsafety.engine.samples import write_jsonl
 
 from .made_up import make_samples
@@ -140,25 +139,3 @@ def test_texts_are_read_as_they_are_asked_for(category):
     answers = engine.score(texts(), categories=[category], at_once=1)
     next(answers)
     assert asked == [0]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", True),
-        ("12:30 !!", True),
-        ("What a lovely site, and the photos are good.", True),
-        ("die neue Version ist nicht gut und auch zu teuer", False),
-        ("Je ne sais pas pour qui vous faites cela", False),
-        ("B\u0159\u00ed\u0161t\u011b p\u0159ijedeme d\u0159\u00edve.", False),
-        ("The caf\u00e9 is open", True),
-        (
-            "\u0437\u0434\u0440\u0430\u0432\u0441\u0442\u0432\u0443\u0439\u0442\u0435",
-            False,
-        ),
-        ("\u4f60\u597d\u4e16\u754c", False),
-        ("ok", True),
-    ],
-)
-def test_the_language_is_told_by_script_and_commonest_words(text, expected):
-    assert is_supported(text) is expected

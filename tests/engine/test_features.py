@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections import Counter
+from itertools import pairwise
 from zlib import crc32
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
+from django_contentsafety.engine.embeddings import load_embeddings
 from django_contentsafety.engine.features import (
     BUCKETS,
     DIMENSIONS,
@@ -70,8 +74,88 @@ def test_a_small_text_by_hand():
     assert found == pytest.approx(wanted / np.linalg.norm(wanted), abs=1e-6)
 
 
+def bucket(gram):
+    return crc32(gram.encode("utf-8", "surrogatepass")) % BUCKETS
+
+
+def written_out(text):
+    """A row as `featurize` describes it, as plainly as can be."""
+    counted = []
+    pairs = set()
+    before = None
+    for chunk, times in Counter(text.split()).items():
+        padded, words = f" {chunk} ", re.findall(r"[^\W_]+", chunk)
+        found = [bucket(word) for word in words]
+        found += [bucket(f"{left} {right}") for left, right in pairwise(words)]
+        found += [
+            BUCKETS + bucket(padded[start : start + size])
+            for size in (2, 3, 4, 5)
+            for start in range(len(padded) - size + 1)
+        ]
+        counted += [(place, 1 + np.log(times)) for place in found]
+    for chunk in text.split():
+        if words := re.findall(r"[^\W_]+", chunk):
+            if before is not None:
+                pairs.add(bucket(f"{before} {words[0]}"))
+            before = words[-1]
+    counted += [(place, 1.0) for place in pairs]
+    places = [place for place, _ in counted]
+    values = np.array([count for _, count in counted]) * load_rarity()[places]
+    length = np.linalg.norm(values) or 1
+    return np.bincount(places, weights=values / length, minlength=DIMENSIONS)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from([*PIECES, "left-right", "b" * 31 + "cd", "na\u00efve"]),
+            st.text(alphabet="ab\u00e9.", min_size=1, max_size=40),
+        ),
+        min_size=1,
+    )
+)
+def test_a_row_is_what_its_description_says(pieces):
+    text = fold(" ".join(pieces)).text
+    if text.strip():
+        assert np.allclose(vector(featurize([text])), written_out(text), atol=1e-6)
+
+
+def test_the_dense_part_sums_the_pieces_as_often_as_they_occur():
+    table = load_embeddings()
+    ids = table.wordpiece.ids("cats naysaying dogs")
+    assert len(ids) > 3
+    times = dict.fromkeys(ids, 1.0)
+    for word in table.wordpiece.ids("cats"):
+        times[word] = 3.0
+    wanted = table.sum(
+        np.array([*times], dtype=np.int32), np.array([*times.values()], np.float32)
+    )
+    (dense,) = features("cats naysaying cats dogs cats").dense
+    assert dense == pytest.approx(wanted / np.linalg.norm(wanted), abs=1e-5)
+
+
+def test_signs_stand_between_words_without_parting_them():
+    pair = bucket("left right")
+    assert vector(features("left !! right"))[pair] > 0
+    assert vector(features("right left"))[pair] == 0
+    # Not more, however often the pair occurs.
+    once, often = (vector(features(text)) for text in ("left right", "left right " * 9))
+    lone = bucket("left")
+    assert often[pair] / often[lone] < 0.5 * once[pair] / once[lone]
+
+
+def test_a_row_holds_nothing_of_its_neighbors():
+    texts = ["red", "", "?!", "green tea", "red"]
+    found = features(*texts)
+    assert [len(found.row(row)[0]) for row in (1,)] == [0]
+    assert np.allclose(vector(found, 0), vector(found, 4))
+    assert np.allclose(vector(found, 3), vector(features("green tea")))
+    assert not found.dense[1].any()
+
+
 def test_words_are_paired_across_signs_and_within_a_run():
-    for text in ("left - right", "left-right", "left! right"):
+    for text in ("left - right", "left-right", "left! right", "left_right"):
         assert vector(features(text))[crc32(b"left right") % BUCKETS] > 0
 
 

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from django_contentsafety.engine.background import SOURCES
 from django_contentsafety.engine.folds import essence
+from tools.train_harm import sources
+from tools.train_harm.rows import CATEGORIES, Row
+from tools.train_harm.texts import own_rows
 
 __all__ = ["chosen", "ordinary_texts"]
 
@@ -26,6 +29,10 @@ def ordinary_texts(folder: Path) -> dict[str, list[str]]:
         "banking": _banking,
         "edos": _edos,
         "davidson": _davidson,
+        "sms": _benign(sources.sms),
+        "surge": _benign(sources.surge),
+        "toxigen": _benign(sources.toxigen),
+        "own": lambda _: _own(),
     }
     return {source: chosen(readers[source](folder)) for source in SOURCES}
 
@@ -84,3 +91,28 @@ def _davidson(folder: Path) -> Iterable[str]:
     for row in _rows(folder / "davidson_labeled_data.csv"):
         if row["class"] == "2":  # neither hateful nor offensive
             yield row["tweet"]
+
+
+def _benign(read: Callable[[Path], Iterable[Row]]) -> Callable[[Path], Iterable[str]]:
+    """What a data set of harm calls harmless in every way."""
+
+    def texts(folder: Path) -> Iterable[str]:
+        return (row.text for row in read(folder) if _is_harmless(row))
+
+    return texts
+
+
+def _own() -> Iterable[str]:
+    """The harmless ones of the texts that the built-in categories learn from.
+
+    One of each frame: the others differ from it in the name of a group.
+    """
+    frames: dict[str, str] = {}
+    for row in own_rows():
+        if _is_harmless(row):
+            frames.setdefault(row.group, row.text)
+    return frames.values()
+
+
+def _is_harmless(row: Row) -> bool:
+    return len(row.labels) == len(CATEGORIES) and not any(row.labels.values())
