@@ -52,6 +52,7 @@ tables: .venv/.bench ## measure tables of up to 10^7 rows and rounds of 10^5 (ha
 bench-engine: .venv/.bench build/peers/.made ## measure the engine's categories beside others (DATA=folder of the data sets)
 	@test -n "$(DATA)" || { echo "make bench-engine DATA=FOLDER: NOTICE names the data sets." >&2; exit 2; }
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.engine --data $(DATA) --peers build/peers/bin/python
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.engine_tiers --data $(DATA)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.engine_topics --data $(DATA)
 	$(BIN)/python -m benchmarks.figures
 

@@ -13,14 +13,14 @@ from typing import Any
 __all__ = ["memory_and_start", "milliseconds"]
 
 _FRESH = """
-import json, time
+import json, sys, time
 def peak():
     # Not getrusage: a process begins with the peak of the one that started it.
     status = open("/proc/self/status").read()
     return int(status.split("VmHWM:")[1].split()[0]) / 1024
 bare, began, cpu = peak(), time.perf_counter(), time.process_time()
 from django_contentsafety.engine import harm
-for one in harm.heads().values():
+for one in harm.heads(sys.argv[1]).values():
     one.head.score(["You are all very welcome here, dear guests."])
 print(json.dumps({
     "memory_mb": round(peak() - bare, 1),
@@ -30,12 +30,15 @@ print(json.dumps({
 """
 
 
-def memory_and_start(rounds: int = 3) -> dict[str, float]:
+def memory_and_start(tier: str = "fast", rounds: int = 3) -> dict[str, float]:
     """Of fresh processes, the middle one: memory over bare Python, import to score."""
     runs = []
     for _ in range(rounds):
         done = subprocess.run(
-            [sys.executable, "-c", _FRESH], capture_output=True, text=True, check=True
+            [sys.executable, "-c", _FRESH, tier],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         runs.append(json.loads(done.stdout))
     return {name: median(run[name] for run in runs) for name in runs[0]}

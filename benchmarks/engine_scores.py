@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score
 
+from django_contentsafety.engine.tiers import FAST
 from tools.train_harm.calibrate import calibrate
 from tools.train_harm.fit import leave_out, targets
 from tools.train_harm.matrix import featurize
@@ -39,17 +40,28 @@ class Scores:
     hidden: dict[str, dict[str, float]]
 
 
-def score_rows(rows: Sequence[Row], say: Any) -> Scores:
+def score_rows(
+    rows: Sequence[Row],
+    say: Any,
+    tier: str = FAST.name,
+    beside: bool = True,
+    hidden_texts: int = HIDDEN,
+    attacks: Sequence[Any] = (*ATTACKS, *HELD_OUT),
+) -> Scores:
+    """Scores on a tier; `beside` says whether TF-IDF is trained on the same rows."""
     texts = np.array([row.text for row in rows], dtype=object)
     weights = np.array([row.weight for row in rows])
-    matrix = featurize(list(texts))
+    matrix = featurize(list(texts), tier)
     ours, tfidf = ({c: np.full(len(rows), np.nan) for c in CATEGORIES} for _ in "ab")
     hidden = {}
     for name, mine, models in leave_out(rows, matrix, say):
-        vectors = engine_peers.tfidf(texts[~mine])
-        seen, held = vectors.transform(texts[~mine]), vectors.transform(texts[mine])
+        if beside:
+            vectors = engine_peers.tfidf(texts[~mine])
+            seen, held = vectors.transform(texts[~mine]), vectors.transform(texts[mine])
         for category, model in models.items():
             ours[category][mine] = model.logits(matrix[mine])
+            if not beside:
+                continue
             labels = targets(rows, category)[~mine]
             known = labels >= 0
             peer = engine_peers.regression(
@@ -60,23 +72,27 @@ def score_rows(rows: Sequence[Row], say: Any) -> Scores:
             held_rows = [
                 row for row, is_mine in zip(rows, mine, strict=True) if is_mine
             ]
-            hidden[name] = _hidden(held_rows[:HIDDEN], models)
+            hidden[name] = _hidden(held_rows[:hidden_texts], models, tier, attacks)
     return Scores(ours, tfidf, hidden)
 
 
-def _hidden(rows: Sequence[Row], models: dict[str, Any]) -> dict[str, float]:
+def _hidden(
+    rows: Sequence[Row], models: dict[str, Any], tier: str, attacks: Sequence[Any]
+) -> dict[str, float]:
     """Mean average precision of the four: of the texts as they are, and hidden."""
     texts = [row.text for row in rows]
-    found = {"as it is": _mean_precision(rows, models, texts)}
-    for attack in (*ATTACKS, *HELD_OUT):
-        found[attack.__name__] = _mean_precision(rows, models, attacked(attack, texts))
+    found = {"as it is": _mean_precision(rows, models, texts, tier)}
+    for attack in attacks:
+        found[attack.__name__] = _mean_precision(
+            rows, models, attacked(attack, texts), tier
+        )
     return found
 
 
 def _mean_precision(
-    rows: Sequence[Row], models: dict[str, Any], texts: list[str]
+    rows: Sequence[Row], models: dict[str, Any], texts: list[str], tier: str
 ) -> float:
-    matrix = featurize(texts)
+    matrix = featurize(texts, tier)
     values = []
     for category in FOUR:
         labels = targets(rows, category)

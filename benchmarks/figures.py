@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from . import engine_figures
+from . import engine_figures, engine_tier_figures
 from .reports import REPORTS, ROOT
 
 PLACE = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
@@ -327,6 +327,7 @@ BLOCKS: dict[str, Block] = {
     "tables-round": tables_round,
     "rounds": rounds,
     **{name: _engine(*pair) for name, pair in engine_figures.TABLES.items()},
+    "engine_tiers": _engine(engine_tier_figures.tiers),
 }
 
 if __name__ == "__main__":

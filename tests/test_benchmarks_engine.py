@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import engine, engine_figures, engine_topics
+from benchmarks import (
+    engine,
+    engine_figures,
+    engine_tier_figures,
+    engine_tiers,
+    engine_topics,
+)
 from benchmarks.engine_attacks import ATTACKS, HELD_OUT, attacked
 from benchmarks.engine_scores import any_harm, precision
 from benchmarks.engine_topic_texts import Topic
@@ -69,6 +75,15 @@ def test_a_sample_is_the_same_each_time_and_takes_of_every_source() -> None:
     assert found == engine.sample(many[::-1], 60)
     counts = Counter(row.source for row in found)
     assert counts == {"edos": 4, "sms": 4, "catqa": 4, "own:x": 20}
+
+
+def test_the_tiers_report_makes_its_table() -> None:
+    file = Path(engine.__file__).parents[1] / "reports" / "engine_tiers.json"
+    report = json.loads(file.read_text(encoding="utf-8"))
+    head, found = engine_tier_figures.tiers(report)
+    assert head == ["", "fast", "minilm"]
+    assert all(len(row) == 3 for row in found)
+    assert len(engine_tiers.lines(report)) > 40
 
 
 @pytest.mark.parametrize("name", engine_figures.TABLES)

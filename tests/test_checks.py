@@ -17,6 +17,7 @@ import django_contentsafety
 from django_contentsafety import ModelModeration, checks, receivers
 from django_contentsafety.checks import configuration, registrations, rows
 from django_contentsafety.conf import known_settings
+from django_contentsafety.engine import minilm
 from django_contentsafety.models import (
     Coverage,
     DbNow,
@@ -260,6 +261,46 @@ def test_the_embedded_engines_packages(monkeypatch, settings, missing, expected)
     for message in checks.check_providers():
         assert 'pip install "django-contentsafety[local]"' in message.hint
         assert message.obj == "provider local"
+
+
+def with_tier(tier):
+    return {
+        "BACKEND": "django_contentsafety.providers.local.LocalProvider",
+        "OPTIONS": {"tier": tier},
+    }
+
+
+def test_the_embedded_engines_tiers(monkeypatch, settings, tmp_path):
+    settings.CONTENTSAFETY_PROVIDERS = {"default": with_tier("large")}
+    assert ids(checks.check_providers) == ["E011"]
+    settings.CONTENTSAFETY_PROVIDERS = {"default": with_tier("minilm")}
+    assert ids(checks.check_providers) == []
+
+    other = tmp_path / "model.onnx"
+    other.write_bytes(b"another model")
+    monkeypatch.setattr(minilm, "find_model", lambda: other)
+    (message,) = checks.check_providers()
+    assert ids(checks.check_providers) == ["E018"]
+    assert "SHA-256" in message.msg
+    assert "pip install --force-reinstall" in message.hint
+    # Whom the tier doesn't concern, its model doesn't.
+    settings.CONTENTSAFETY_PROVIDERS = {"default": with_tier("fast")}
+    assert ids(checks.check_providers) == []
+
+
+@pytest.mark.parametrize("missing", ["onnxruntime", "the model"])
+def test_the_embedded_engines_tier_lacks_a_package(monkeypatch, settings, missing):
+    settings.CONTENTSAFETY_PROVIDERS = {"default": with_tier("minilm")}
+    if missing == "onnxruntime":
+        monkeypatch.setattr(
+            local, "find_spec", lambda name: None if name == missing else object()
+        )
+    else:
+        monkeypatch.setattr(minilm, "DISTRIBUTION", "no-such-package-here")
+    (message,) = checks.check_providers()
+    assert ids(checks.check_providers) == ["E017"]
+    assert 'pip install "django-contentsafety[minilm]"' in message.hint
+    assert message.obj == "provider default"
 
 
 # Registrations.

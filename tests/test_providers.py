@@ -11,6 +11,7 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from django_contentsafety.decisions import Rule, decide
+from django_contentsafety.engine import minilm
 from django_contentsafety.engine.errors import ArtifactError
 from django_contentsafety.engine.samples import write_jsonl
 from django_contentsafety.exceptions import (
@@ -414,6 +415,57 @@ def test_many_texts_are_answered_as_each_is_alone(version):
     assert together == alone
 
 
+@pytest.fixture
+def minilm_provider(settings):
+    settings.CONTENTSAFETY_PROVIDERS = {
+        "local": {"BACKEND": LOCAL},
+        "minilm": {"BACKEND": LOCAL, "OPTIONS": {"tier": "minilm"}},
+    }
+    return providers["minilm"]
+
+
+def test_the_minilm_tier_answers_what_it_built_and_the_harm_categories(
+    minilm_provider,
+):
+    request = BuildRequest(
+        name="zug-spam",
+        version=1,
+        definition="d",
+        samples=write_jsonl(make_samples(25, 25)),
+        operation_id="o",
+    )
+    state = minilm_provider.poll(request, "1", lambda phase, fraction: None)
+    assert state.status == "succeeded"
+    assert minilm_provider.adopt(request, state.artifact).startswith("1-")
+    own = reference(name="minilm-own", load=lambda: state.artifact)
+    texts = [POSITIVE_TEXT, NEGATIVE_TEXT, "Send me nude pictures, I am horny."]
+    found = minilm_provider.analyze(texts, ["Sexual", own])
+    assert [verdict.score_for("minilm-own").detected for verdict in found[:2]] == [
+        True,
+        False,
+    ]
+    assert found[2].score_for("Sexual").severity >= 4
+    assert found[2].score_for("Sexual").severity > found[0].score_for("Sexual").severity
+    # The other tier says so, and builds nothing of it.
+    with pytest.raises(ProtocolError, match="tier minilm, and this is fast"):
+        providers["local"].analyze(["x"], [own])
+    with pytest.raises(BuildFailed, match="tier minilm"):
+        providers["local"].adopt(request, state.artifact)
+
+
+def test_the_minilm_tier_without_its_model_is_no_answer(minilm_provider, monkeypatch):
+    monkeypatch.setattr(minilm, "_session", None)
+    monkeypatch.setattr(minilm, "DISTRIBUTION", "no-such-package-here")
+    with pytest.raises(ProtocolError, match=r"\[minilm\]") as caught:
+        minilm_provider.analyze(["x"], ["Hate"])
+    assert caught.value.alias == "minilm"
+
+
+def test_a_tier_that_there_isnt_is_refused():
+    with pytest.raises(InvalidProvider, match="no tier 'large'"):
+        LocalProvider("local", tier="large")
+
+
 def test_the_local_provider_knows_no_harassment():
     """It is the engine's own, and stands in no answer that is shaped as Azure's."""
     assert "Harassment" not in providers["local"].harm_categories
@@ -422,7 +474,7 @@ def test_the_local_provider_knows_no_harassment():
 
 
 def test_damaged_built_in_categories_are_no_answer(monkeypatch):
-    def refuse():
+    def refuse(tier):
         raise ArtifactError("The built-in categories can't be read.")
 
     monkeypatch.setattr("django_contentsafety.engine.harm.heads", refuse)

@@ -15,6 +15,7 @@ from .errors import EngineError, SampleError
 from .progress import Bar
 from .samples import Sample
 from .samples_csv import parse_samples
+from .tiers import FAST, TIERS
 
 __all__ = ["main"]
 
@@ -68,9 +69,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="what train wrote; may be given several times",
     )
-    scoring.add_argument(
-        "--tier", choices=("fast",), default="fast", help="the only tier so far"
-    )
+    for command in (training, scoring):
+        command.add_argument(
+            "--tier",
+            choices=TIERS,
+            default=FAST.name,
+            help="minilm asks an encoder: better and slower; a category is scored on "
+            "the tier that it was trained for",
+        )
     scoring.set_defaults(run=_score)
     return parser
 
@@ -82,6 +88,7 @@ def _train(options: argparse.Namespace) -> None:
             samples,
             name=options.name,
             seed=options.seed,
+            tier=options.tier,
             progress=lambda phase, share: bar.show(share, phase),
         )
     options.output.write_bytes(trained.artifact)
@@ -131,7 +138,8 @@ def _score(options: argparse.Namespace) -> None:
         # Whoever writes into a pipe may wait for the answer to a line.
         at_once = 64 if _size(source) else 1
         texts = _texts(source, bar)
-        _write(score(texts, categories=categories, at_once=at_once), target)
+        found = score(texts, categories=categories, at_once=at_once, tier=options.tier)
+        _write(found, target)
 
 
 def _texts(source: BinaryIO, bar: Bar) -> Iterator[str]:

@@ -12,7 +12,7 @@ The format, version 2; numbers are big-endian:
     bitmap    dimensions / 8 bytes: which weights are not 0, the first in the high bit
     weights   one signed byte each
 
-At most 149 kB. It is not compressed: the bytes would then depend on the compressor.
+At most 150 kB. It is not compressed: the bytes would then depend on the compressor.
 Version 1 had no dense part; its features are gone, so its categories are built again.
 """
 
@@ -24,8 +24,9 @@ import struct
 from typing import Any, NoReturn
 
 from .errors import ArtifactError, require
-from .features import DIMENSIONS, SCHEME, WIDTH
+from .features import DIMENSIONS
 from .head import Head
+from .tiers import TIERS, tier_named
 
 __all__ = ["FORMAT_VERSION", "describe", "dump", "load"]
 
@@ -37,7 +38,7 @@ _LENGTH = struct.Struct(">I")
 _BODY = len(_MAGIC) + _VERSION.size + hashlib.sha256().digest_size
 _NUMBERS = ("scale", "bias", "slope", "offset", "threshold")
 _BITMAP = DIMENSIONS // 8
-_DENSE = 4 * WIDTH
+_TIERS = {tier.scheme: tier for tier in TIERS.values()}
 _BOUND = 1e12
 _REBUILD = "Build the version again."
 
@@ -55,7 +56,7 @@ def dump(head: Head, *, name: str, version: int) -> bytes:
     header |= {
         "name": name,
         "version": version,
-        "features": SCHEME,
+        "features": tier_named(head.tier).scheme,
         "dimensions": len(head.weights),
         "width": len(head.dense),
         "nonzero": int(used.sum()),
@@ -82,22 +83,31 @@ def describe(data: bytes) -> dict[str, Any]:
     return {**header, "bytes": len(data)}
 
 
-def load(data: bytes) -> Head:
+def load(data: bytes, *, tier: str | None = None) -> Head:
     """Return the head, which scores exactly as the one that was stored.
 
     Raise ArtifactError, saying why, for bytes that are no artifact, are damaged or
-    cut short, are of a newer format, or were made with other features.
+    cut short, are of a newer format, were made with other features, or for another
+    tier than `tier`, where that is given.
     """
     require("numpy", "numpy")
     import numpy as np
 
     header, arrays = _open(data)
-    dense = np.frombuffer(arrays[:_DENSE], dtype=">f4").astype(np.float32)
+    made_for = _TIERS[header["features"]].name
+    if tier not in (None, made_for):
+        _refuse(
+            f"It was built for the tier {made_for}, and this is {tier}.",
+            remedy=f"Score with the tier {made_for}, or build the version again for "
+            f"{tier}.",
+        )
+    size = _dense_bytes(header)
+    dense = np.frombuffer(arrays[:size], dtype=">f4").astype(np.float32)
     # Written so that NaN fails, too.
     if not bool((np.abs(dense) < _BOUND).all()):
         _refuse("Its dense weights are not all usable numbers.")
     dense.flags.writeable = False
-    bitmap, values = arrays[_DENSE : _DENSE + _BITMAP], arrays[_DENSE + _BITMAP :]
+    bitmap, values = arrays[size : size + _BITMAP], arrays[size + _BITMAP :]
     used = np.unpackbits(np.frombuffer(bitmap, dtype=np.uint8)).astype(bool)
     if int(used.sum()) != len(values):
         _refuse("Its bitmap and its weights do not agree.")
@@ -105,7 +115,7 @@ def load(data: bytes) -> Head:
     weights[used] = np.frombuffer(values, dtype=np.int8)
     weights.flags.writeable = False
     numbers = {number: float(header[number]) for number in _NUMBERS}
-    return Head(weights=weights, dense=dense, **numbers)
+    return Head(weights=weights, dense=dense, tier=made_for, **numbers)
 
 
 def _open(data: bytes) -> tuple[dict[str, Any], bytes]:
@@ -130,7 +140,7 @@ def _open(data: bytes) -> tuple[dict[str, Any], bytes]:
     start = _BODY + _LENGTH.size
     header = _header(data[start : start + length])
     arrays = data[start + length :]
-    if len(arrays) != _DENSE + _BITMAP + header["nonzero"]:
+    if len(arrays) != _dense_bytes(header) + _BITMAP + header["nonzero"]:
         _refuse("Its arrays have another size than its header says.")
     return header, arrays
 
@@ -144,7 +154,7 @@ def _header(encoded: bytes) -> dict[str, Any]:
     if not isinstance(header, dict):
         _refuse("Its header cannot be read.")
     made = tuple(map(header.get, ("features", "dimensions", "width")))
-    if made != (SCHEME, DIMENSIONS, WIDTH):
+    if made not in [(t.scheme, DIMENSIONS, t.width) for t in TIERS.values()]:
         _refuse("It was made with other features than this engine computes.")
     for key, kind in (("name", str), ("version", int), ("nonzero", int)):
         if type(header.get(key)) is not kind:
@@ -159,6 +169,10 @@ def _header(encoded: bytes) -> dict[str, Any]:
     if not 0 <= header["threshold"] <= 1:
         _refuse("Its threshold is not within 0 and 1.")
     return header
+
+
+def _dense_bytes(header: dict[str, Any]) -> int:
+    return 4 * _TIERS[header["features"]].width
 
 
 def _refuse(reason: str, *, remedy: str = _REBUILD) -> NoReturn:

@@ -9,12 +9,13 @@ __all__ = [
     "BundleError",
     "EngineError",
     "MissingDependency",
+    "ModelError",
     "SampleError",
     "TrainingError",
     "require",
 ]
 
-_INSTALL = 'pip install "django-contentsafety[local]"'
+_INSTALL = 'pip install "django-contentsafety[{}]"'
 
 
 class EngineError(ValueError):
@@ -57,6 +58,10 @@ class BundleError(EngineError):
         return f"The bundle can't be read: {place}{super().__str__()}"
 
 
+class ModelError(EngineError):
+    """The weights of the minilm tier are not those that this engine was made for."""
+
+
 class TrainingError(EngineError):
     """These samples cannot make a category."""
 
@@ -84,23 +89,24 @@ class SampleError(EngineError):
 
 
 class MissingDependency(EngineError):
-    """A package that this step needs is not installed."""
+    """A package that this step needs is not installed; an `extra` of ours brings it."""
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, extra: str = "local") -> None:
         super().__init__(
             f"The embedded engine needs {package}, which is not installed.",
-            remedy=f"Install it with: {_INSTALL}",
+            remedy=f"Install it with: {_INSTALL.format(extra)}",
             code="missing_dependency",
         )
         self.package = package
+        self.extra = extra
 
-    def __reduce__(self) -> tuple[type[MissingDependency], tuple[str]]:
-        return type(self), (self.package,)
+    def __reduce__(self) -> tuple[type[MissingDependency], tuple[str, str]]:
+        return type(self), (self.package, self.extra)
 
 
-def require(module: str, package: str) -> None:
+def require(module: str, package: str, extra: str = "local") -> None:
     """Import `module`; raise MissingDependency naming `package` where it is absent."""
     try:
         importlib.import_module(module)
     except ImportError as error:
-        raise MissingDependency(package) from error
+        raise MissingDependency(package, extra) from error

@@ -6,12 +6,14 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import add
 from typing import TYPE_CHECKING
 
 from .embeddings import load_embeddings
 from .head import Head, TextScore, TokenWeight
 from .rarity import load_rarity
 from .repeats import fold
+from .tiers import MINILM
 from .words import Words, pair_up, read_words
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class _Part:
     """A part of a text as every head sees it."""
 
     spans: list[tuple[int, int]]  # of its tokens, in the part as it was given
+    tokens: list[str]
     numbers: list[int]  # of each token's word
     words: Words
     owners: NDArray[np.int64]  # the word of each n-gram
@@ -91,6 +94,7 @@ def _read(text: str) -> _Part:
     rows /= float(np.sqrt(np.dot(whole, whole))) or 1.0
     return _Part(
         spans=[normalized.span(*token.span()) for token in tokens],
+        tokens=[token[0] for token in tokens],
         numbers=numbers,
         words=words,
         owners=owners,
@@ -110,8 +114,15 @@ def _weigh(head: Head, part: _Part) -> list[float]:
     size = len(part.words)
     sparse = head.weights[part.words.grams] * part.values * head.scale
     words = np.bincount(part.owners, sparse, minlength=size)
-    words += np.bincount(part.piece_owners, part.pieces @ head.dense, minlength=size)
+    if head.tier != MINILM.name:
+        dense = part.pieces @ head.dense
+        words += np.bincount(part.piece_owners, dense, minlength=size)
     found: list[float] = words[part.numbers].tolist()
+    if head.tier == MINILM.name:
+        from .encoder import shares
+
+        # What the encoder says of a word goes by where it stands.
+        found = [*map(add, found, shares(part.tokens, head.dense))]
     for left, right, bucket in part.pairs:
         share = head.scale * float(head.weights[bucket]) * part.paired[bucket] / 2
         found[left] += share

@@ -1,6 +1,7 @@
 """The built-in categories: heads that were trained before the package was released.
 
-`tools/train_harm` makes ``weights/harm.bin``; what its figures are worth is said in
+`tools/train_harm` makes ``weights/harm.bin`` and, for the minilm tier,
+``harm-minilm.bin``; what their figures are worth is said in
 ``docs/explanation/engine.md``. Harassment is ours: no service of Azure's knows it.
 
 The format, version 1; numbers are big-endian:
@@ -31,10 +32,12 @@ from typing import Any, NoReturn
 from . import artifacts
 from .errors import ArtifactError
 from .head import Head
+from .tiers import FAST, MINILM, tier_named
 
 __all__ = [
     "CATEGORIES",
     "DETECTED_FROM",
+    "FILES",
     "FORMAT_VERSION",
     "HarmHead",
     "dump",
@@ -48,6 +51,8 @@ CATEGORIES = ("Hate", "Sexual", "Violence", "SelfHarm", "Harassment")
 DETECTED_FROM = 4
 #: Severities above 0.
 SEVERITIES = 7
+#: The file of each tier, in ``weights``.
+FILES = {FAST.name: "harm.bin", MINILM.name: "harm-minilm.bin"}
 
 FORMAT_VERSION = 1
 
@@ -75,15 +80,16 @@ class HarmHead:
         return bisect_right(self.severities, log(score / (1 - score)))
 
 
-@lru_cache(maxsize=1)
-def heads() -> Mapping[str, HarmHead]:
-    """Return the built-in heads by their category; the first call reads the file.
+@lru_cache(maxsize=4)
+def heads(tier: str = FAST.name) -> Mapping[str, HarmHead]:
+    """Return the tier's built-in heads by category; the first call reads the file.
 
     There is no lock, which a fork could leave locked: two threads that come first may
     both read the file, and each gets heads that score alike. Raise ArtifactError where
     the installation is damaged, MissingDependency without numpy.
     """
-    return load((files(__package__) / "weights" / "harm.bin").read_bytes())
+    name = FILES[tier_named(tier).name]
+    return load((files(__package__) / "weights" / name).read_bytes(), tier=tier)
 
 
 def dump(found: Mapping[str, HarmHead]) -> bytes:
@@ -106,18 +112,19 @@ def dump(found: Mapping[str, HarmHead]) -> bytes:
     return b"".join((_MAGIC, number, digest, body))
 
 
-def load(data: bytes) -> Mapping[str, HarmHead]:
+def load(data: bytes, *, tier: str = FAST.name) -> Mapping[str, HarmHead]:
     """Return the heads of a file.
 
     Raise ArtifactError, saying why, for bytes that are no such file, are damaged or
-    cut short, are of a newer format, or were made with other features.
+    cut short, are of a newer format, were made with other features, or for another
+    tier.
     """
     header, rest = _open(data)
     found = {}
     for one in header:
         stored, rest = rest[: one["bytes"]], rest[one["bytes"] :]
         found[one["name"]] = HarmHead(
-            head=artifacts.load(stored), severities=tuple(one["severities"])
+            head=artifacts.load(stored, tier=tier), severities=tuple(one["severities"])
         )
     return MappingProxyType(found)
 

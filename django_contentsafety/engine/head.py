@@ -57,11 +57,12 @@ class Head:
 
     weights: NDArray[np.int8]  # one a bucket, features.DIMENSIONS of them
     scale: float
-    dense: NDArray[np.float32]  # features.WIDTH of them
+    dense: NDArray[np.float32]  # its tier's width of them
     bias: float
     slope: float  # above 0, so that the order of logits is the order of scores
     offset: float
     threshold: float  # 0..1; the score from which a text counts as positive
+    tier: str = "fast"  # whose features: a name of tiers.TIERS
 
     def score(self, texts: Sequence[str]) -> list[float]:
         """Return a score for each text, 0..1 and never NaN, for any str.

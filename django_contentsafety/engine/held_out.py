@@ -45,6 +45,7 @@ class Samples(Protocol):
     readings: list[Reading]
     targets: NDArray[np.bool_]
     samples: int
+    tier: str
     #: The background's rows that are used.
     ordinary: NDArray[np.intp]
 
@@ -80,7 +81,7 @@ class HeldOut:
                 self._logits[number] = self._rows[-1][0]
                 row += len(mine)
                 number += 1
-        ordinary = logits(models, load_background().features)[data.ordinary]
+        ordinary = logits(models, load_background(data.tier).features)[data.ordinary]
         own = background_folds(len(ordinary))
         self._logits[number:] = ordinary[np.arange(len(ordinary)), own]
         self._all_folds = np.concatenate((folds, own))

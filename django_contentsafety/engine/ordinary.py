@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .background import load_background
+from .background import load_background, unit
+from .tiers import FAST
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,20 +26,20 @@ _MOST = 0.25
 
 
 def ordinary_rows(
-    dense: NDArray[np.float32], labels: NDArray[np.bool_]
+    dense: NDArray[np.float32], labels: NDArray[np.bool_], tier: str = FAST.name
 ) -> NDArray[np.intp]:
     """Return the numbers of the background's rows that a category is trained against.
 
-    `dense` are the samples' unit vectors, `labels` which are positive. A row is left
-    out that is as near to the positives as they are to each other, and nearer than to
-    the negatives, if there are any; a quarter of the rows at most.
+    `dense` are the samples' unit vectors in the tier, `labels` which are positive. A
+    row is left out that is as near to the positives as they are to each other, and
+    nearer than to the negatives, if there are any; a quarter of the rows at most.
     """
     import numpy as np
 
-    background = load_background().features.dense
+    background = load_background(tier).features.dense
     # What all texts have in common tells nothing of likeness.
     middle = background.mean(axis=0)
-    background, dense = _unit(background - middle), _unit(dense - middle)
+    background, dense = unit(background - middle), unit(dense - middle)
     positives, negatives = dense[labels], dense[~labels]
     among = positives @ positives.T
     np.fill_diagonal(among, -1)
@@ -49,13 +50,6 @@ def ordinary_rows(
     if len(negatives) >= _NEAREST:
         is_alike &= nearness > _nearness(background @ negatives.T)
     return np.flatnonzero(~is_alike)
-
-
-def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    import numpy as np
-
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1))
 
 
 def _nearness(cosines: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .counts import Counts, count
-from .errors import require
+from .errors import EngineError, require
 from .features import MAX_CHARS, Features, featurize
 from .head import Head, TextScore
 from .normalize import Normalized
 from .repeats import fold
+from .tiers import FAST, MINILM
 from .windows import windows
 
 if TYPE_CHECKING:
@@ -37,10 +38,22 @@ class Reading:
     parts: tuple[tuple[tuple[int, int], ...], ...]
 
 
-def read(texts: Sequence[str]) -> Reading:
-    """Return the features of the texts and their windows."""
+def read(texts: Sequence[str], tier: str = FAST.name) -> Reading:
+    """Return the features of the texts and their windows, as heads of the tier do."""
     rows, parts = _part(texts)
-    return Reading(features=featurize(rows), parts=parts)
+    features = featurize(rows)
+    if tier == MINILM.name:
+        features = replace(features, dense=_encoded(rows, parts))
+    return Reading(features=features, parts=parts)
+
+
+def _encoded(
+    rows: list[str], parts: tuple[tuple[tuple[int, int], ...], ...]
+) -> NDArray[np.float32]:
+    """What the encoder says of rows, a whole text's after its windows'."""
+    from .encoder import encode
+
+    return encode(rows, [len(mine) for mine in parts])
 
 
 def _part(
@@ -62,11 +75,18 @@ def _part(
 
 
 def analyze(heads: Sequence[Head], texts: Sequence[str]) -> Iterator[list[TextScore]]:
-    """Yield, for each text, what each head says of it, in their order."""
+    """Yield, for each text, what each head says of it, in their order.
+
+    Raise EngineError where the heads are of two tiers.
+    """
+    tier = _tier(heads)
     for first in range(0, len(texts), _AT_ONCE):
         some = texts[first : first + _AT_ONCE]
         rows, parted = _part(some)
-        found = _logits(heads, count(rows)).tolist()
+        counts = count(rows)
+        if tier == MINILM.name:
+            counts = replace(counts, dense=_encoded(rows, parted))
+        found = _logits(heads, counts).tolist()
         row = 0
         for text, parts in zip(some, parted, strict=True):
             mine = found[row : row + len(parts)]
@@ -136,6 +156,17 @@ def logits(heads: Sequence[Head], features: Features) -> NDArray[np.float64]:
         indices, values = features.row(number)
         found[number] += (values.astype(np.float64) @ weights[indices]) * scales
     return np.asarray(found)
+
+
+def _tier(heads: Sequence[Head]) -> str:
+    tiers = {head.tier for head in heads} or {FAST.name}
+    if len(tiers) > 1:
+        raise EngineError(
+            "The categories are of two tiers, whose features differ.",
+            remedy="Score those of each tier by themselves.",
+            code="two_tiers",
+        )
+    return tiers.pop()
 
 
 @lru_cache(maxsize=8)

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 from django.core.checks import CheckMessage, Error, Warning
 
-from ..engine import artifacts, classifier, harm, scoring
-from ..engine.errors import EngineError
+from ..engine import artifacts, classifier, harm, minilm, scoring
+from ..engine.errors import EngineError, MissingDependency, ModelError
 from ..engine.features import MAX_CHARS
 from ..engine.harm import DETECTED_FROM
 from ..engine.language import is_supported
 from ..engine.samples import parse_jsonl
+from ..engine.tiers import FAST, MINILM, tier_named
 from ..exceptions import BuildFailed, InvalidProvider, ProtocolError, UnsupportedFeature
 from ..verdicts import CategoryScore, HarmCategory, Scale, Span, Verdict
 from .base import Asked, BuildRequest, BuildState, CustomCategory, Progress, Provider
@@ -40,6 +41,9 @@ class LocalProvider(Provider):
 
     A severity of the engine's is no severity of Azure's:
     ``docs/explanation/engine.md`` says what it means.
+
+    ``tier`` is "fast", or "minilm" for an encoder beside the words: better, and some
+    ten times slower. A version is scored on the tier that it was built for.
     """
 
     in_process = True
@@ -52,7 +56,9 @@ class LocalProvider(Provider):
     #: Negatives are worth having, and ordinary texts stand in where there are few.
     min_samples = (20, 0)
 
-    def __init__(self, alias: str, *, seed: int | str = 0) -> None:
+    def __init__(
+        self, alias: str, *, seed: int | str = 0, tier: str = FAST.name
+    ) -> None:
         super().__init__(alias)
         try:
             # From provider_from_url it comes as text.
@@ -61,11 +67,16 @@ class LocalProvider(Provider):
             raise InvalidProvider(
                 f"Provider {alias!r}: seed must be a whole number."
             ) from None
+        try:
+            self.tier = tier_named(str(tier)).name
+        except EngineError as error:
+            raise InvalidProvider(f"Provider {alias!r}: {error}") from None
 
     def analyze(
         self, texts: Sequence[str], categories: Sequence[Asked]
     ) -> list[Verdict]:
         asked = [self._asked(category) for category in categories]
+        self._open()
         parts = [[*_parts(text)] for text in texts]
         # One pass over the words serves every head, and many texts at a time are
         # faster than one.
@@ -98,7 +109,9 @@ class LocalProvider(Provider):
             )
         samples = [sample for _, sample in parsed.samples]
         try:
-            trained = classifier.train(samples, seed=self.seed, progress=progress)
+            trained = classifier.train(
+                samples, seed=self.seed, progress=progress, tier=self.tier
+            )
             artifact = artifacts.dump(
                 trained.head, name=request.name, version=request.version
             )
@@ -114,7 +127,7 @@ class LocalProvider(Provider):
 
     def adopt(self, request: BuildRequest, artifact: bytes) -> str:
         try:
-            artifacts.load(artifact)
+            artifacts.load(artifact, tier=self.tier)
         except EngineError as error:
             raise BuildFailed(str(error), alias=self.alias) from None
         # Of the artifact, not of the samples: it may come from another seed.
@@ -131,6 +144,8 @@ class LocalProvider(Provider):
                     id="contentsafety.E010",
                 )
             ]
+        if found := self._check_tier(where):
+            return found
         if find_spec("sklearn") is None:
             return [
                 Warning(
@@ -144,6 +159,36 @@ class LocalProvider(Provider):
             ]
         return []
 
+    def _check_tier(self, where: str) -> list[CheckMessage]:
+        """What the minilm tier lacks: it is looked at before a worker meets it."""
+        if self.tier != MINILM.name:
+            return []
+        try:
+            if find_spec("onnxruntime") is None:
+                raise MissingDependency("onnxruntime", "minilm")
+            minilm.read_model()
+        except EngineError as error:
+            return [
+                Error(
+                    error.message,
+                    hint=error.remedy,
+                    obj=where,
+                    id="contentsafety.E018"
+                    if isinstance(error, ModelError)
+                    else "contentsafety.E017",
+                )
+            ]
+        return []
+
+    def _open(self) -> None:
+        """Open what the tier needs: where it can't be had, no text is answered."""
+        if self.tier != MINILM.name:
+            return
+        try:
+            minilm.load_session()
+        except EngineError as error:
+            raise ProtocolError(str(error), alias=self.alias) from None
+
     def _asked(self, category: Asked) -> _Asked:
         if not isinstance(category, str):
             head = self._head(category)
@@ -153,14 +198,14 @@ class LocalProvider(Provider):
                 f"The embedded engine doesn't answer {category}.", alias=self.alias
             )
         try:
-            built_in = harm.heads()[category]
+            built_in = harm.heads(self.tier)[category]
         except EngineError as error:
             raise ProtocolError(str(error), alias=self.alias) from None
         return _Asked(category, built_in.head, built_in, None)
 
     def _head(self, category: CustomCategory) -> Head:
         try:
-            return _load(category)
+            return _load(category, self.tier)
         except EngineError as error:
             raise ProtocolError(
                 f"The artifact of {category.name} v{category.version} can't be read: "
@@ -247,7 +292,7 @@ def windows(text: str) -> list[tuple[int, int]]:
 
 
 @lru_cache(maxsize=64)
-def _load(category: CustomCategory) -> Head:
+def _load(category: CustomCategory, tier: str) -> Head:
     """A worker keeps its heads: an artifact is read once a process."""
     load: Callable[[], bytes] = category.load
-    return artifacts.load(load())
+    return artifacts.load(load(), tier=tier)

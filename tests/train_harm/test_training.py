@@ -14,6 +14,7 @@ from tools.train_harm.calibrate import RATES, calibrate, ordinary
 from tools.train_harm.fit import fit, targets
 from tools.train_harm.matrix import Matrix, featurize
 from tools.train_harm.rows import NONE, Row
+from tools.train_harm.selection import first
 from tools.train_harm.texts import own_rows
 
 from .made_up import make_folder
@@ -35,6 +36,21 @@ def test_a_row_without_weight_teaches_nothing() -> None:
     matrix = Matrix(csr_matrix(dense), np.zeros((3, 0)))
     model = fit(matrix, np.array([1, 0, 0]), np.array([1.0, 1.0, 0.0]))
     assert model.weights[0] > 0
+
+
+def test_the_first_rows_are_all_our_own_and_the_first_of_the_others() -> None:
+    rows = [Row(f"{n}", "own:x" if n % 3 == 0 else "edos", NONE) for n in range(30)]
+    found = first(rows, 15)
+    assert [row.text for row in found if row.source == "edos"] == [
+        "1",
+        "2",
+        "4",
+        "5",
+        "7",
+    ]
+    assert sum(row.source == "own:x" for row in found) == 10
+    assert found == [row for row in rows if row in found]
+    assert first(rows, None) == rows
 
 
 def benign_rows(number: int) -> list[Row]:

@@ -1,10 +1,12 @@
 """Make what custom categories are trained against, from public sets of texts.
 
     python -m tools.background DATA
+    python -m tools.background DATA --tier minilm
 
 DATA is a folder with the files that `tools/background/texts.py` names. Two files are
 written: how rare each n-gram is, and the features of some ordinary texts. The same data
-give the same bytes.
+give the same bytes. For the minilm tier it is the same texts' vectors alone, in the
+same order; another processor may round some of their bytes otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from django_contentsafety.engine.background import COUNT_STEPS, DENSE_STEPS, SOURCES
+from django_contentsafety.engine.background import (
+    COUNT_STEPS,
+    DENSE_STEPS,
+    MINILM_EVERY,
+    MINILM_STEPS,
+    SOURCES,
+)
+from django_contentsafety.engine.encoder import encode
 from django_contentsafety.engine.features import (
     BUCKETS,
     DIMENSIONS,
@@ -27,6 +36,7 @@ from django_contentsafety.engine.features import (
 )
 from django_contentsafety.engine.normalize import normalize
 from django_contentsafety.engine.rarity import STEPS, load_rarity
+from django_contentsafety.engine.tiers import FAST, MINILM, TIERS
 
 from .texts import ordinary_texts
 
@@ -45,20 +55,33 @@ def main() -> None:
     """Write both files, and say their SHA-256."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path, help="the folder of the data sets")
-    texts = ordinary_texts(parser.parse_args().data)
+    parser.add_argument("--tier", choices=TIERS, default=FAST.name)
+    options = parser.parse_args()
+    texts = ordinary_texts(options.data)
+    kept = [texts[source][: _limit(source)] for source in SOURCES]
+    chosen = [text for some in kept for text in some]
+    if options.tier == MINILM.name:
+        vectors = encode([normalize(text).text for text in chosen[::MINILM_EVERY]])
+        steps = np.rint(vectors * MINILM_STEPS).clip(-127, 127).astype(np.int8)
+        np.save(WEIGHTS / "background-minilm.npy", steps)
+        _say("background-minilm.npy")
+        return
     # Until it is known, everything is equally rare: bare counts are stored.
     np.save(WEIGHTS / "rarity.npy", np.full(DIMENSIONS, STEPS, dtype=np.uint8))
     load_rarity.cache_clear()
     counted = [text for source in COUNTED_IN for text in texts[source][:COUNTED]]
-    kept = [texts[source][: _limit(source)] for source in SOURCES]
     sources = np.repeat(
         np.arange(len(SOURCES), dtype=np.uint8), [len(some) for some in kept]
     )
-    _write(_features([text for some in kept for text in some]), sources)
+    _write(_features(chosen), sources)
     np.save(WEIGHTS / "rarity.npy", _rarity(_features(counted)))
-    for name in ("rarity.npy", "background.npz"):
-        data = (WEIGHTS / name).read_bytes()
-        print(f"{sha256(data).hexdigest()}  {name}")
+    _say("rarity.npy")
+    _say("background.npz")
+
+
+def _say(name: str) -> None:
+    data = (WEIGHTS / name).read_bytes()
+    print(f"{sha256(data).hexdigest()}  {name}")
 
 
 def _limit(source: str) -> int | None:

@@ -8,25 +8,28 @@ import sys
 from pathlib import Path
 
 from django_contentsafety.engine import harm
+from django_contentsafety.engine.tiers import FAST, TIERS
 
 from .calibrate import calibrate
 from .fit import fit, held_out, targets
 from .heads import rounded
 from .matrix import featurize
 from .rows import CATEGORIES
-from .selection import select
+from .selection import ROWS, first, select
 from .sources import load
 
-WEIGHTS = Path(harm.__file__).parent / "weights" / "harm.bin"
+WEIGHTS = Path(harm.__file__).parent / "weights"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="tools.train_harm", description=__doc__)
     parser.add_argument("data", type=Path, help="the folder of the data sets")
-    parser.add_argument("-o", "--output", type=Path, default=WEIGHTS)
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--tier", choices=TIERS, default=FAST.name)
     options = parser.parse_args()
+    options.output = options.output or WEIGHTS / harm.FILES[options.tier]
     try:
-        data = train(options.data)
+        data = train(options.data, options.tier)
     except FileNotFoundError as error:
         sys.exit(f"{error.filename} is missing; NOTICE says where the data come from.")
     options.output.parent.mkdir(exist_ok=True)
@@ -35,16 +38,19 @@ def main() -> None:
     say(f"Wrote {options.output}: {len(data):,} bytes, SHA-256 {digest}.")
 
 
-def train(folder: Path) -> bytes:
-    """Return the file of the heads; the same data give the same bytes."""
+def train(folder: Path, tier: str = FAST.name) -> bytes:
+    """Return the file of the heads; the same data give the same bytes.
+
+    Those of the minilm tier hold on one processor: another one's sums may differ.
+    """
     import numpy as np
     from threadpoolctl import threadpool_limits
 
     # Sums depend on how many threads share them.
     with threadpool_limits(limits=1):
-        rows = select(load(folder))
+        rows = first(select(load(folder)), ROWS.get(tier))
         say(f"{len(rows):,} rows")
-        matrix = featurize([row.text for row in rows])
+        matrix = featurize([row.text for row in rows], tier)
         logits = held_out(rows, matrix, say)
         weights = np.array([row.weight for row in rows])
         found = {}
@@ -54,7 +60,7 @@ def train(folder: Path) -> bytes:
             known = labels >= 0
             model = fit(matrix[known], labels[known], weights[known])
             found[category] = rounded(
-                model, *calibrate(rows, category, logits[category])
+                model, *calibrate(rows, category, logits[category]), tier=tier
             )
     return harm.dump(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django_contentsafety.engine.features import DIMENSIONS
 from django_contentsafety.engine.harm import DETECTED_FROM, HarmHead
 from django_contentsafety.engine.head import Head, sigmoid
+from django_contentsafety.engine.tiers import FAST
 
 from .fit import Fit
 
@@ -14,7 +15,13 @@ __all__ = ["KEPT", "rounded"]
 KEPT = 80_000
 
 
-def rounded(fit: Fit, slope: float, offset: float, severities: list[float]) -> HarmHead:
+def rounded(
+    fit: Fit,
+    slope: float,
+    offset: float,
+    severities: list[float],
+    tier: str = FAST.name,
+) -> HarmHead:
     """Return the head; `severities` are logits of the fit, before calibration."""
     import numpy as np
 
@@ -31,5 +38,6 @@ def rounded(fit: Fit, slope: float, offset: float, severities: list[float]) -> H
         slope=slope,
         offset=offset,
         threshold=sigmoid(levels[DETECTED_FROM - 1]),
+        tier=tier,
     )
     return HarmHead(head=head, severities=tuple(levels))

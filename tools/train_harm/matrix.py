@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django_contentsafety.engine import features
 from django_contentsafety.engine.repeats import fold
+from django_contentsafety.engine.tiers import FAST, MINILM
+
+from .vectors import vectors
 
 __all__ = ["Matrix", "featurize"]
 
@@ -49,17 +52,18 @@ class Matrix:
         return np.concatenate([self.hashed.T @ errors, self.dense.T @ errors])
 
 
-def featurize(texts: Sequence[str]) -> Matrix:
-    """Return a row for each whole text, as the engine sees it; no windows."""
+def featurize(texts: Sequence[str], tier: str = FAST.name) -> Matrix:
+    """Return a row for each whole text, as the tier sees it; no windows."""
     import numpy as np
     from scipy.sparse import csr_matrix, vstack
 
     hashed, dense = [], []
     for start in range(0, len(texts), _AT_ONCE):
         some = texts[start : start + _AT_ONCE]
-        found = features.featurize(
-            [fold(text[: features.MAX_CHARS]).text for text in some]
-        )
+        folded = [fold(text[: features.MAX_CHARS]).text for text in some]
+        found = features.featurize(folded)
+        if tier == MINILM.name:
+            found = replace(found, dense=vectors(folded))
         hashed.append(
             csr_matrix(
                 (found.values.astype("float64"), found.indices, found.starts),
