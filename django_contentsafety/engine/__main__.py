@@ -57,6 +57,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     training.add_argument("--json", action="store_true", help="print the card as JSON")
     training.add_argument("--seed", type=int, default=0)
+    training.add_argument(
+        "--definition", default="", help="in English: it helps where samples are few"
+    )
     training.set_defaults(run=_train)
     scoring = commands.add_parser(
         "score", help='score one {"text": "…"} a line, from stdin to stdout'
@@ -87,6 +90,7 @@ def _train(options: argparse.Namespace) -> None:
         trained = train(
             samples,
             name=options.name,
+            definition=options.definition,
             seed=options.seed,
             tier=options.tier,
             progress=lambda phase, share: bar.show(share, phase),

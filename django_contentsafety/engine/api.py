@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import artifacts, harm
 from .errors import EngineError
+from .explanations import EXPLAIN_FROM, EXPLAIN_FROM_SEVERITY
 from .language import is_supported
 from .samples import Sample
 from .tiers import FAST
@@ -20,11 +21,6 @@ if TYPE_CHECKING:
     from .head import Head, TextScore
 
 __all__ = ["Trained", "score", "train"]
-
-#: A text is explained from this score on; below it an explanation would be noise.
-EXPLAIN_FROM = 0.2
-#: The same of a built-in category, whose scores of ordinary texts are higher.
-EXPLAIN_FROM_SEVERITY = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +35,7 @@ def train(
     samples: Iterable[Sample],
     *,
     name: str,
+    definition: str = "",
     version: int = 1,
     seed: int = 0,
     progress: Progress | None = None,
@@ -46,6 +43,7 @@ def train(
 ) -> Trained:
     """Train a category from samples of both labels, or of positives alone.
 
+    Its `definition`, in English, helps where samples are few.
     Raise TrainingError for samples that cannot make one, MissingDependency without
     scikit-learn. The same samples in the same order give the same bytes. `tier` is
     "fast" or "minilm", which asks an encoder: better, and some ten times slower. A
@@ -53,7 +51,9 @@ def train(
     """
     from .classifier import train as train_head
 
-    trained = train_head(list(samples), seed=seed, progress=progress, tier=tier)
+    trained = train_head(
+        list(samples), definition=definition, seed=seed, progress=progress, tier=tier
+    )
     return Trained(
         artifact=artifacts.dump(trained.head, name=name, version=version),
         card=trained.card,

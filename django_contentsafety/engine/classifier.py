@@ -51,6 +51,10 @@ _BACKGROUND = 2.0
 # encoder's vectors, and found as much.
 _LENGTHS = {FAST.name: 1.0, MINILM.name: 0.7}
 
+# How far the definition is trusted: the penalty holds its weight that much less. Over
+# 16 draws of topics F1 rose by 0.016 with 20 samples of each label, by 0.004 with 50.
+_TRUST = 2.0
+
 #: Called with the phase (features, cross-validation, fit, calibration, card) and the
 #: fraction of the whole work done, 0..1. What it raises ends the training.
 Progress = Callable[[str, float], None]
@@ -67,13 +71,16 @@ class TrainedCategory:
 def train(
     samples: Sequence[Sample],
     *,
+    definition: str = "",
     seed: int = 0,
     progress: Progress | None = None,
     tier: str = FAST.name,
 ) -> TrainedCategory:
     """Train a head; the same samples in the same order and seed give the same bytes.
 
-    Every head is trained against ordinary texts, too, which `background` brings.
+    Every head is trained against ordinary texts, too, which `background` brings. With
+    a `definition` of the category in English it also learns from how near a text is to
+    that, which helps where samples are few. `tier` is a name of `tiers.TIERS`.
     Raise TrainingError for samples that cannot make a category: fewer than 20
     different positives, one text with both labels, all the same text. Raise
     MissingDependency without scikit-learn.
@@ -87,7 +94,7 @@ def train(
     report("features", 0.0)
     groups = group_texts(texts)
     _check(texts, labels, groups)
-    data = _Data(texts, labels, report, tier_named(tier).name)
+    data = _Data(texts, labels, definition, report, tier_named(tier).name)
     folds = np.array(assign_folds(labels, groups, folds=FOLDS, seed=seed))
 
     models = []
@@ -168,13 +175,20 @@ class _Data:
     """
 
     def __init__(
-        self, texts: list[str], labels: list[bool], report: Progress, tier: str
+        self,
+        texts: list[str],
+        labels: list[bool],
+        definition: str,
+        report: Progress,
+        tier: str,
     ) -> None:
         import numpy as np
         from scipy.sparse import csr_matrix, hstack, vstack
 
         self.tier = tier
         self.length = _LENGTHS[tier]
+        # One more feature: how near the vector of a text is to the definition's.
+        self.direction = _TRUST * read([definition], tier).features.dense[0]
         self.readings: list[Reading] = []
         for start in range(0, len(texts), _AT_ONCE):
             self.readings.append(read(texts[start : start + _AT_ONCE], tier))
@@ -190,7 +204,8 @@ class _Data:
                 shape=(len(features), DIMENSIONS),
             )
             dense = csr_matrix(features.dense * self.length)
-            rows.append(hstack([sparse, dense]).tocsr()[wanted])
+            near = csr_matrix((features.dense @ self.direction)[:, None])
+            rows.append(hstack([sparse, dense, near]).tocsr()[wanted])
         self.matrix = vstack(rows).tocsr()
         # A bucket may occur twice in a row, which the solver would count apart.
         self.matrix.sum_duplicates()
@@ -261,8 +276,9 @@ def _fit(
     found = np.zeros(data.matrix.shape[1])
     found[used] = model.coef_[0]
     sparse = found[:DIMENSIONS]
-    # Weights of the vectors as they come, so that only training knows the length.
-    dense = (found[DIMENSIONS:] * data.length).astype(np.float32)
+    # Weights of the vectors as they come: only training knows length and definition.
+    dense = found[DIMENSIONS:-1] * data.length + found[-1] * data.direction
+    dense = dense.astype(np.float32)
     scale = float(np.abs(sparse).max(initial=0.0)) / 127 or 1.0
     weights = np.rint(sparse / scale).astype(np.int8)
     weights.flags.writeable = False

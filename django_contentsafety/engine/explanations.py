@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["explain"]
+__all__ = ["EXPLAIN_FROM", "EXPLAIN_FROM_SEVERITY", "explain"]
+
+#: A text is explained from this score on; below it an explanation would be noise.
+EXPLAIN_FROM = 0.2
+#: The same of a built-in category, whose scores of ordinary texts are higher.
+EXPLAIN_FROM_SEVERITY = 2
 
 _TOKEN = re.compile(r"\S+")
 # A word that moved the logit less did not move it.

@@ -13,6 +13,7 @@ from django.core.checks import CheckMessage, Error, Warning
 
 from ..engine import artifacts, classifier, harm, minilm, scoring
 from ..engine.errors import EngineError, MissingDependency, ModelError
+from ..engine.explanations import EXPLAIN_FROM, EXPLAIN_FROM_SEVERITY
 from ..engine.features import MAX_CHARS
 from ..engine.harm import DETECTED_FROM
 from ..engine.language import is_supported
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 
 #: Code points two parts of a long text share, so that no phrase is torn apart.
 OVERLAP = 500
-#: Explanations below this score would only be noise (they cost one pass a text).
-EXPLAIN_FROM = 0.2
-#: The same of a harm category, whose scores of ordinary texts are higher.
-EXPLAIN_FROM_SEVERITY = 2
 
 
 class LocalProvider(Provider):
@@ -110,7 +107,11 @@ class LocalProvider(Provider):
         samples = [sample for _, sample in parsed.samples]
         try:
             trained = classifier.train(
-                samples, seed=self.seed, progress=progress, tier=self.tier
+                samples,
+                definition=request.definition,
+                seed=self.seed,
+                progress=progress,
+                tier=self.tier,
             )
             artifact = artifacts.dump(
                 trained.head, name=request.name, version=request.version

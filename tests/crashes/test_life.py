@@ -89,18 +89,18 @@ train = classifier.train
 
 
 @lru_cache
-def trained(samples: tuple[Sample, ...], seed: int) -> tuple[Any, list[Any]]:
+def trained(samples: tuple[Sample, ...], **options: Any) -> tuple[Any, list[Any]]:
     told: list[Any] = []
-    return train(samples, seed=seed, progress=lambda *said: told.append(said)), told
+    found = train(samples, progress=lambda *said: told.append(said), **options)
+    return found, told
 
 
 @pytest.fixture(autouse=True)
 def same_samples_are_trained_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A crash comes at a statement, and training has none but its progress's."""
 
-    def again(samples: Sequence[Sample], *, seed: int, progress: Any, tier: str) -> Any:
-        assert tier == "fast"
-        found, told = trained(tuple(samples), seed)
+    def again(samples: Sequence[Sample], *, progress: Any, **options: Any) -> Any:
+        found, told = trained(tuple(samples), **options)
         for said in told:
             progress(*said)
         return found

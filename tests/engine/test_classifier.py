@@ -4,6 +4,7 @@ import json
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -18,6 +19,7 @@ from django_contentsafety.engine.folds import assign_folds, group_texts
 from django_contentsafety.engine.head import sigmoid
 from django_contentsafety.engine.held_out import ORDINARY
 from django_contentsafety.engine.samples import Sample
+from django_contentsafety.engine.scoring import read
 from django_contentsafety.engine.unrelated import unrelated_texts
 
 from .made_up import NEGATIVE, POSITIVE, make_samples, make_text
@@ -214,6 +216,34 @@ def test_positives_alone_train_and_the_card_says_what_is_unknown():
     similar = make_samples(0, 20, seed=4)
     assert max(trained.head.score([one.text for one in similar])) < 1
     json.dumps(trained.card.as_dict(), allow_nan=False)
+
+
+def about(things):
+    acts = ("is asleep", "was found", "looks old", "has gone", "came home")
+    return [f"the {thing} {act}" for thing in things.split() for act in acts]
+
+
+def test_a_definition_finds_what_no_sample_names():
+    samples = [
+        Sample(text=text, is_positive=positive)
+        for positive, things in (
+            (True, "dog cat puppy kitten"),
+            (False, "car phone table lamp"),
+        )
+        for text in about(things)
+    ]
+    plain = train(samples).head
+    helped = train(samples, definition="Texts about pets and other animals.").head
+    texts = about("hamster parrot horse") + about("door radio shelf")
+    logits = [head.logits(read(texts).features) for head in (plain, helped)]
+    gaps = [np.mean(found[:15]) - np.mean(found[15:]) for found in logits]
+    assert gaps[1] > gaps[0] + 0.1
+
+
+def test_without_a_definition_there_is_nothing_to_it(trained):
+    same = train(make_samples(60, 60), definition=" \u200b ").head
+    assert same.dense.tobytes() == trained.head.dense.tobytes()
+    assert same.weights.tobytes() == trained.head.weights.tobytes()
 
 
 def test_a_few_negatives_help_and_are_warned_of():
