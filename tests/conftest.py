@@ -88,6 +88,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
+def same_samples_are_trained_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the local provider; the engine's own tests train each time."""
+    from django_contentsafety.providers import local
+    from tests import training
+
+    monkeypatch.setattr(local, "classifier", training.once)
+
+
+@pytest.fixture(autouse=True)
 def seeded() -> None:
     # random alone: hypothesis seeds itself, and keeps what it found.
     random.seed(int(os.environ["TEST_SEED"]))

@@ -439,13 +439,14 @@ def test_the_minilm_tier_answers_what_it_built_and_the_harm_categories(
     assert minilm_provider.adopt(request, state.artifact).startswith("1-")
     own = reference(name="minilm-own", load=lambda: state.artifact)
     texts = [POSITIVE_TEXT, NEGATIVE_TEXT, "Send me nude pictures, I am horny."]
+    texts.append("We had warm soup and talked about the garden.")
     found = minilm_provider.analyze(texts, ["Sexual", own])
     assert [verdict.score_for("minilm-own").detected for verdict in found[:2]] == [
         True,
         False,
     ]
     assert found[2].score_for("Sexual").severity >= 4
-    assert found[2].score_for("Sexual").severity > found[0].score_for("Sexual").severity
+    assert found[3].score_for("Sexual").severity < 4
     # The other tier says so, and builds nothing of it.
     with pytest.raises(ProtocolError, match="tier minilm, and this is fast"):
         providers["local"].analyze(["x"], [own])

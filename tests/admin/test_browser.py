@@ -52,7 +52,7 @@ def test_activate_try_and_roll_back_by_keyboard(
     build.activate(first, by="1")
     policy.rules.all().delete()
     policy.rules.create(
-        category=category.name, provider="local", review_at=0.5, block_at=0.9
+        category=category.name, provider="local", review_at=0.5, block_at=0.8
     )
     Comment.objects.create(body="double your coins now, offer 3 of the week")
     moderate.drain("default")

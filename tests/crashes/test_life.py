@@ -9,15 +9,12 @@ from __future__ import annotations
 import inspect
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from django_contentsafety.engine import classifier
-from django_contentsafety.engine.samples import Sample
 from django_contentsafety.flows import (
     adopting,
     advancing,
@@ -83,29 +80,6 @@ def play(settings: Any, using: str) -> Iterator[Callable[[Trainer], None]]:
 def first_progress_alone_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or how many points there are would go by the clock."""
     monkeypatch.setattr(advancing, "PROGRESS_SECONDS", time.monotonic() - 1)
-
-
-train = classifier.train
-
-
-@lru_cache
-def trained(samples: tuple[Sample, ...], **options: Any) -> tuple[Any, list[Any]]:
-    told: list[Any] = []
-    found = train(samples, progress=lambda *said: told.append(said), **options)
-    return found, told
-
-
-@pytest.fixture(autouse=True)
-def same_samples_are_trained_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A crash comes at a statement, and training has none but its progress's."""
-
-    def again(samples: Sequence[Sample], *, progress: Any, **options: Any) -> Any:
-        found, told = trained(tuple(samples), **options)
-        for said in told:
-            progress(*said)
-        return found
-
-    monkeypatch.setattr(classifier, "train", again)
 
 
 def clear() -> None:
