@@ -18,6 +18,7 @@ from django_contentsafety.models import (
 )
 from tests.engine.made_up import make_samples
 
+DEFINITION = "Scams."
 #: Seconds: for what never answers; all others have time on a busy machine.
 HASTY = {"connect_timeout": 1.0, "read_timeout": 0.3, "total_timeout": 0.6}
 PATIENT = {"connect_timeout": 5, "read_timeout": 20, "total_timeout": 30}
@@ -46,7 +47,7 @@ def remote(endpoint: str, **options: Any) -> dict[str, Any]:
 def freeze(provider: str = "remote", name: str = "scam", size: int = 1) -> Any:
     """A frozen version of a category with so many samples of each kind."""
     category = Category.objects.create(
-        name=name, definition="Scams.", provider=provider
+        name=name, definition=DEFINITION, provider=provider
     )
     data = write_jsonl(make_samples(size, size))
     build.import_samples(category, data, filename="s.jsonl", by="7")
