@@ -327,7 +327,7 @@ BLOCKS: dict[str, Block] = {
     "tables-round": tables_round,
     "rounds": rounds,
     **{name: _engine(*pair) for name, pair in engine_figures.TABLES.items()},
-    "engine_tiers": _engine(engine_tier_figures.tiers),
+    "engine_tiers": _engine(engine_tier_figures.tiers, engine_figures.when),
 }
 
 if __name__ == "__main__":
